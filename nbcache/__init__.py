@@ -1,0 +1,76 @@
+"""nbcache: the cache of a notebook.
+
+``%load_ext nbcache`` in a notebook, then ``%%cached NAME`` in front of a cell or
+``@nbcache.cached`` on a function.  See `nbcache.cache` for how it works.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nbcache.api import Cache, cached, clear, entries, explain
+from nbcache.config import configure, set_cache_dir
+from nbcache.errors import (
+    CacheWarning,
+    NbcacheError,
+    NotCached,
+    UnhashableValue,
+    UnknownName,
+    UnstorableValue,
+)
+from nbcache.keys.hashing import register_hash, unordered
+from nbcache.storage.codec import register_type
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = [
+    "Cache",
+    "CacheWarning",
+    "NbcacheError",
+    "NotCached",
+    "UnhashableValue",
+    "UnknownName",
+    "UnstorableValue",
+    "cached",
+    "clear",
+    "configure",
+    "entries",
+    "explain",
+    "load_ipython_extension",
+    "panel",
+    "register_hash",
+    "register_type",
+    "set_cache_dir",
+    "unload_ipython_extension",
+    "unordered",
+]
+
+__version__ = "0.1.0"
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Give a shell the magics ``%%cached`` and ``%nbcache`` (``%load_ext nbcache``)."""
+    from nbcache.magic import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again (``%unload_ext nbcache``)."""
+    from nbcache.magic import unload
+
+    unload(shell)
+
+
+def panel(cache: Cache | None = None) -> Any:
+    """Give a panel that lists the entries, with buttons to clear and recompute.
+
+    Parameters
+    ----------
+    cache : Cache, optional
+        None: the default cache.
+    """
+    from nbcache.widgets.panel import Panel
+
+    return Panel(cache if cache is not None else Cache())

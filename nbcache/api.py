@@ -1,0 +1,282 @@
+"""The public `Cache`, and the functions of ``nbcache`` on the default cache."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+
+from nbcache import config, info
+from nbcache.cache import Core
+from nbcache.decorator.options import options_of
+from nbcache.decorator.wrapper import CachedFunction, decorate
+from nbcache.keys.key import Key
+from nbcache.outcome import Hit, Miss, Request
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Cache", "cached", "clear", "default_core", "entries", "explain"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@functools.lru_cache(maxsize=32)
+def _core(folder: str, settings: config.Settings) -> Core:
+    return Core.at(Path(folder))
+
+
+def default_core() -> Core:
+    """Give the core of the default cache, by today's settings."""
+    return core_of(config.cache_dir())
+
+
+def core_of(folder: Path) -> Core:
+    """Give the core of a folder; one for each folder and state of the settings."""
+    return _core(str(folder), config.current())
+
+
+class Cache:
+    """A cache in a folder of its own.
+
+    Parameters
+    ----------
+    directory : path, optional
+        Made at the first write; None: the default cache, found anew for each call.
+    **settings
+        Fields of `config.Settings` for this cache.
+
+    Raises
+    ------
+    ValueError
+        No such setting, or not one of its values.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str] | None = None, **settings: Any
+    ) -> None:
+        self._folder = None if directory is None else Path(directory).absolute()
+        self._settings = {
+            name: config.parse(name, value) for name, value in settings.items()
+        }
+
+    @property
+    def core(self) -> Core:
+        """The core behind this cache."""
+        if not self._settings:
+            return core_of(self.directory)
+        with config.using(**self._settings):
+            return core_of(self.directory)
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the store."""
+        return config.cache_dir() if self._folder is None else self._folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Cache({str(self.directory)!r})"
+
+    def __nbcache_hash__(self) -> str:
+        """Give nothing: which cache is used does not change what is computed."""
+        return "Cache"
+
+    def close(self) -> None:
+        """Write the statistics that are held in memory."""
+        self.core.store.history.flush()
+
+    def cached(self, function: Any = None, /, **options: Any) -> Any:
+        """Decorate a function so that this cache keeps its results; see `cached`."""
+        if function is None:
+            return functools.partial(self.cached, **options)
+        return cached(function, cache=self, **options)  # type: ignore[call-overload]
+
+    def lookup(self, key: Key, name: str = "") -> Hit | Miss:
+        """Say whether there is an entry for a key; a hit must be closed."""
+        return self.core.lookup(Request(key, name, "function"))
+
+    def entries(self) -> pd.DataFrame:
+        """Give the entries as a DataFrame, newest first, key as index."""
+        return info.frame(self.core)
+
+    def clear(self, name: str | None = None, *, all: bool = False) -> int:
+        """Delete the entries of a name (globs allowed), or all.
+
+        Returns
+        -------
+        int
+            How many entries were deleted.
+
+        Raises
+        ------
+        ValueError
+            Neither a name nor ``all=True``, or both.
+        UnknownName
+            No entry has that name.
+        """
+        if (name is None) != all:
+            raise ValueError("clear takes either a name or all=True")
+        store = self.core.store
+        if all:
+            return store.clear()
+        return store.delete(info.matching(self.core, [str(name)]))
+
+    def explain(self, name: str) -> str:
+        """Say what became of the last request of a name, and why.
+
+        Raises
+        ------
+        UnknownName
+            Nothing of that name was ever asked for.
+        """
+        return info.why_text(self.core, name)
+
+
+_default = Cache()
+
+
+@overload
+def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+@overload
+def cached(
+    *,
+    enabled: bool = True,
+    write: bool = True,
+    refresh: bool = False,
+    compress: bool = False,
+    key: str | Callable[..., Any] = "hash",
+    ignore: str | tuple[str, ...] | list[str] = (),
+    ignore_globals: str | tuple[str, ...] | list[str] = (),
+    hash_funcs: Mapping[type, Callable[[Any], Any]] | None = None,
+    version: Any = None,
+    track: str = "auto",
+    depends_on: Any = (),
+    name: str | None = None,
+    cache: Cache | None = None,
+    mmap: str | None = "copy",
+) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+def cached(
+    function: Any = None,
+    /,
+    *,
+    enabled: bool = True,
+    write: bool = True,
+    refresh: bool = False,
+    compress: bool = False,
+    key: str | Callable[..., Any] = "hash",
+    ignore: str | tuple[str, ...] | list[str] = (),
+    ignore_globals: str | tuple[str, ...] | list[str] = (),
+    hash_funcs: Mapping[type, Callable[[Any], Any]] | None = None,
+    version: Any = None,
+    track: str = "auto",
+    depends_on: Any = (),
+    name: str | None = None,
+    cache: Cache | None = None,
+    mmap: str | None = "copy",
+) -> Any:
+    """Keep the results of a function.
+
+    A call is looked up by the code that would run and every value that it would read:
+    the function, its helpers, classes, closures, globals and arguments.  The function is
+    called only if nothing stored fits.
+
+    Parameters
+    ----------
+    function : callable
+        Given directly (``@cached``), or to what ``@cached(...)`` gives.
+    enabled : bool
+        Off: nothing is read or written.
+    write : bool
+        Off: stored results are used, new ones are not stored.
+    refresh : bool
+        Compute and store at every call, also with ``write=False``.
+    compress : bool
+        Deflate entries.
+    key : "hash", "readable" or callable
+        How entries are identified: by digest; with a file name that begins with
+        function and arguments; by what a callable makes of the arguments (it is
+        called like the function; its value is hashed in their place).
+    ignore : str or tuple of str
+        Parameters to leave out of the key.  Those whose names begin with ``_`` are
+        always left out.
+    ignore_globals : str or tuple of str
+        Globals to leave out of the key, for instance a dict that only saves work.
+    hash_funcs : dict of type to callable, optional
+        What identifies values of a type: ``{Model: lambda m: m.id}``.
+    version
+        Any value that belongs to the key.
+    track : "auto", "source" or "none"
+        What of the code belongs to the key: it and all that it reads; it, its defaults
+        and its closure; only its name.
+    depends_on : object or tuple
+        Functions, modules, values that belong to the key besides.
+    name : str, optional
+        The entries' name; None: the qualified name of the function.
+    cache : Cache, optional
+        Where results are kept; None: the default cache, found anew for each call.
+    mmap : "copy", "read" or None
+        How arrays of a hit are handed out: as private copy-on-write mappings, which
+        may be changed; read-only; as plain memory.
+
+    Returns
+    -------
+    CachedFunction
+        Called like the function; see its methods.
+
+    Raises
+    ------
+    TypeError
+        Not a function, or a generator or coroutine function.
+    ValueError
+        An option cannot be meant.
+    """
+    if function is None:
+        given = {name: value for name, value in locals().items() if name != "function"}
+        return functools.partial(cached, **given)
+    found = _default if cache is None else cache
+    options = options_of(
+        lambda: found.core,
+        enabled=enabled,
+        write=write,
+        refresh=refresh,
+        compress=compress,
+        key=key,
+        ignore=ignore,
+        ignore_globals=ignore_globals,
+        hash_funcs=hash_funcs,
+        version=version,
+        track=track,
+        depends_on=depends_on,
+        name=name,
+        mmap=mmap,
+    )
+    return decorate(function, options)
+
+
+def entries() -> pd.DataFrame:
+    """Give the entries of the default cache as a DataFrame, newest first."""
+    return _default.entries()
+
+
+def clear(name: str | None = None, *, all: bool = False) -> int:
+    """Delete entries of the default cache; see `Cache.clear`."""
+    return _default.clear(name, all=all)
+
+
+def explain(name: str) -> str:
+    """Say what became of the last request of a name; see `Cache.explain`."""
+    return _default.explain(name)

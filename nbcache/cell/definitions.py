@@ -1,0 +1,133 @@
+"""Which statements of a cell are executed again on a hit.
+
+Imports, and definitions that evaluate nothing but constants and names whose values a
+hit finds as the run found them: cheap, and better than any stored form of a function,
+class or module.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+from nbcache.keys import flow
+
+__all__ = ["repeated_nodes"]
+
+# decorators that only wrap or annotate; any other may do anything when applied
+_PURE_DECORATORS = frozenset(
+    ["abstractmethod", "cache", "cached", "cached_property", "classmethod", "contextmanager", "dataclass", "final", "jit", "lru_cache", "njit", "override", "overload", "property", "runtime_checkable", "setter", "getter", "deleter", "singledispatch", "staticmethod", "total_ordering", "vectorize", "wraps"]
+)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
+    """Choose the statements of a cell that a hit executes again.
+
+    Parameters
+    ----------
+    tree : ast.Module
+        The cell.
+
+    Returns
+    -------
+    nodes : list of ast.stmt
+        In their order.
+    names : set of str
+        What they bind; nothing else in the cell binds these names.
+    """
+    stores = [_stores(statement) for statement in tree.body]
+    bound = Counter(name for names in stores for name in names)
+    nodes: list[ast.stmt] = []
+    known: set[str] = set()
+    for statement, names in zip(tree.body, stores, strict=True):
+        if any(bound[name] > 1 for name in names):
+            continue
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            chosen = True
+        elif isinstance(statement, _DEFINITIONS):
+            used = set(_evaluated(statement))
+            chosen = None not in used and not (used & set(bound)) - known
+        else:
+            chosen = False
+        if chosen:
+            nodes.append(statement)
+            known |= names
+    return nodes, known
+
+
+def _stores(statement: ast.stmt) -> set[str]:
+    found = flow.analyse(ast.Module([statement], []))
+    return found.stores | found.deletes
+
+
+def _evaluated(node: ast.AST) -> Iterator[str | None]:
+    """Give the names that a definition evaluates when it is executed.
+
+    None stands for something that may have an effect.
+    """
+    for decorator in node.decorator_list:  # type: ignore[attr-defined]
+        yield from _decorator(decorator)
+    if isinstance(node, ast.ClassDef):
+        for base in (*node.bases, *(keyword.value for keyword in node.keywords)):
+            yield from _expression(base)
+        for statement in node.body:
+            yield from _class_statement(statement)
+        return
+    arguments = node.args  # type: ignore[attr-defined]
+    for default in (*arguments.defaults, *arguments.kw_defaults):
+        if default is not None:
+            yield from _expression(default)
+    for argument in ast.walk(arguments):
+        if isinstance(argument, ast.arg) and argument.annotation is not None:
+            yield from _expression(argument.annotation)
+    if node.returns is not None:  # type: ignore[attr-defined]
+        yield from _expression(node.returns)  # type: ignore[attr-defined]
+
+
+def _class_statement(statement: ast.stmt) -> Iterator[str | None]:
+    own: set[str] = set()
+    if isinstance(statement, _DEFINITIONS):
+        yield from _evaluated(statement)
+    elif isinstance(statement, ast.Assign | ast.AnnAssign):
+        if statement.value is not None:
+            yield from _expression(statement.value, own)
+        if isinstance(statement, ast.AnnAssign):
+            yield from _expression(statement.annotation)
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return
+    elif not isinstance(statement, ast.Pass):
+        yield None
+
+
+def _decorator(node: ast.expr) -> Iterator[str | None]:
+    called = node.func if isinstance(node, ast.Call) else node
+    name = called.attr if isinstance(called, ast.Attribute) else None
+    if isinstance(called, ast.Name):
+        name = called.id
+    if name not in _PURE_DECORATORS:
+        yield None
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            yield inner.id
+
+
+_PURE_CALLS = frozenset({"field", "namedtuple", "TypeVar", "frozenset", "tuple"})
+
+
+def _expression(node: ast.expr, own: set[str] | None = None) -> Iterator[str | None]:
+    """Give the names of an expression; a call or the like may have an effect."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            if own is None or inner.id not in own:
+                yield inner.id
+        elif isinstance(inner, ast.Call):
+            called = inner.func
+            name = called.attr if isinstance(called, ast.Attribute) else None
+            if isinstance(called, ast.Name):
+                name = called.id
+            if name not in _PURE_CALLS:
+                yield None
+        elif isinstance(inner, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
+            yield None

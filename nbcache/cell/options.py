@@ -1,0 +1,52 @@
+"""What a ``%%cached`` line asks for, as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["CellOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """The options of one cell.
+
+    Parameters
+    ----------
+    name : str
+        '' for the first names that the cell assigns.
+    only, skip : tuple of str
+        Names to store alone; names not to store.
+    ignore : tuple of str
+        Inputs to leave out of the key.
+    deps : tuple of str
+        Expressions whose values belong to the key.
+    refresh, output, compress : bool
+        Run in any case; replay outputs on a hit; deflate the entry.
+    """
+
+    name: str = ""
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    deps: tuple[str, ...] = ()
+    refresh: bool = False
+    output: bool = True
+    compress: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Give them as plain data, so that the entry can be computed again."""
+        plain = asdict(self)
+        del plain["refresh"]
+        return {
+            name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()
+        }
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any], **other: Any) -> CellOptions:
+        """Read them back from an entry."""
+        names = set(cls.__dataclass_fields__)
+        given = {name: value for name, value in plain.items() if name in names}
+        lists = {name: tuple(v) for name, v in given.items() if isinstance(v, list)}
+        return cls(**{**given, **lists, **other})

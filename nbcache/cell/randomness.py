@@ -1,0 +1,108 @@
+"""The global random generators: consumed, seeded, restored."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbcache.keys import hashing
+
+__all__ = ["RandomWatch", "restore", "watching"]
+
+_SEEDERS = {"random": ("seed", "setstate"), "numpy": ("seed", "set_state")}
+_seeded: set[str] = set()
+_active: list[RandomWatch] = []
+
+
+def _module(library: str) -> Any:
+    if library == "random":
+        return random
+    numpy = sys.modules.get("numpy")
+    return None if numpy is None else getattr(numpy, "random", None)
+
+
+def _state(library: str) -> Any:
+    module = _module(library)
+    return module.getstate() if library == "random" else module.get_state()
+
+
+@dataclass
+class RandomWatch:
+    """What became of the global generators while something ran.
+
+    Parameters
+    ----------
+    before : dict of str to str
+        Digests of the states when it began.
+    seeded_before : frozenset of str
+        Libraries that the user had seeded by then.
+    reseeded : set of str
+        Those seeded meanwhile before anything was drawn.
+    seeded : set of str
+        Those seeded meanwhile at all.
+    after : dict of str to state
+        States at the end, of those that changed.
+    """
+
+    before: dict[str, str]
+    seeded_before: frozenset[str]
+    reseeded: set[str] = field(default_factory=set)
+    seeded: set[str] = field(default_factory=set)
+    after: dict[str, Any] = field(default_factory=dict)
+
+    def consumed(self) -> list[str]:
+        """Give the libraries whose earlier state went into the results."""
+        return [library for library in self.after if library not in self.reseeded]
+
+
+@contextmanager
+def watching() -> Iterator[RandomWatch]:
+    """Watch the global generators inside a ``with`` block."""
+    for library, names in _SEEDERS.items():
+        for name in names:
+            _wrap(library, name)
+    libraries = [library for library in _SEEDERS if _module(library) is not None]
+    before = {library: hashing.digest(_state(library)) for library in libraries}
+    watch = RandomWatch(before, frozenset(_seeded))
+    _active.append(watch)
+    try:
+        yield watch
+    finally:
+        _active.remove(watch)
+        for library, digest in before.items():
+            state = _state(library)
+            if hashing.digest(state) != digest:
+                watch.after[library] = state
+
+
+def _wrap(library: str, name: str) -> None:
+    """Notice seeding from now on: nothing else tells a seeded state from a random."""
+    module = _module(library)
+    original: Callable[..., Any] | None = getattr(module, name, None)
+    if original is None or hasattr(original, "__nbcache_wrapped__"):
+        return
+
+    def seeding(*args: Any, **kwargs: Any) -> Any:
+        for watch in _active:
+            watch.seeded.add(library)
+            if hashing.digest(_state(library)) == watch.before.get(library):
+                watch.reseeded.add(library)
+        _seeded.add(library)
+        return original(*args, **kwargs)
+
+    for attribute in ("__doc__", "__name__", "__qualname__", "__module__"):
+        setattr(seeding, attribute, getattr(original, attribute, None))
+    seeding.__nbcache_wrapped__ = original  # type: ignore[attr-defined]
+    setattr(module, name, seeding)
+
+
+def restore(states: dict[str, Any], seeded: list[str]) -> None:
+    """Put the generators into the states after a run; remember what it seeded."""
+    for library, state in states.items():
+        setter = getattr(_module(library), _SEEDERS[library][1])
+        getattr(setter, "__nbcache_wrapped__", setter)(state)
+    _seeded.update(seeded)

@@ -1,0 +1,79 @@
+"""Read the newest entry of a name into the notebook, running nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbcache import outputs
+from nbcache.cache import Core
+from nbcache.cell.replay import replay
+from nbcache.cell.task import RANDOM, RESULT
+from nbcache.errors import NotCached
+from nbcache.keys.classes import UserClasses
+from nbcache.keys.key import Key
+from nbcache.storage import codec
+from nbcache.storage.entry import Entry
+
+__all__ = ["read_newest"]
+
+
+def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
+    """Put the names of the newest entry of a name into the notebook.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        Whose namespace receives them.
+    core : Core
+        Where the entry is.
+    name : str
+        Of a cell.
+    key : Key, optional
+        What the cell would be looked up by now; None if it has no key.
+
+    Returns
+    -------
+    str
+        What was read, and whether it is what the cell would give now.
+
+    Raises
+    ------
+    NotCached
+        There is no such entry, or it cannot be used without its cell.
+    """
+    found = [entry for entry in core.store.by_name(name) if entry.kind == "cell"]
+    if not found:
+        raise NotCached(f"no cell {name!r} is cached: %nbcache ls lists what is")
+    opened = core.store.get(found[0].key)
+    if opened is None:
+        raise NotCached(f"the entry of {name!r} has just been deleted")
+    namespace = shell.user_ns
+    try:
+        values = codec.decode(
+            opened.tree,
+            lambda member: opened.archive.read(member, "copy"),
+            live=dict(namespace),
+            classes=UserClasses(namespace),
+            namespace=namespace,
+            allow_pickle=True,
+        )
+        shown = outputs.from_json(opened.outputs or [])
+    except LookupError as error:
+        raise NotCached(f"{name!r} needs what is not here: {error}") from error
+    finally:
+        opened.close()
+    values.pop(RANDOM, None)
+    result = values.pop(RESULT, None)
+    namespace.update(values)
+    replay(shell, shown, value=result, has_value=result is not None)
+    told = f"read {name!r} ({', '.join(values)})"
+    return f"{told}: {_difference(opened.entry, key)}"
+
+
+def _difference(entry: Entry, key: Key | None) -> str:
+    if key is None:
+        return "whether it is current cannot be known"
+    changes = Key.from_json(entry.parts).difference(key)
+    if not changes:
+        return "it is current"
+    return f"it is not current: {', '.join(map(str, changes))}"

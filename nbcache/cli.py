@@ -1,0 +1,169 @@
+"""The command line: ``nbcache ls | info | clear | path | demo``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nbcache import api, config, info
+from nbcache.errors import NbcacheError, UnknownName
+
+__all__ = ["main"]
+
+OK, PROBLEMS, WRONG_USE, NO_ENTRY = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; give the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        None: those of the process.
+
+    Returns
+    -------
+    int
+        0: ok, 1: problems found, 2: wrong use, 3: no such entry.
+    """
+    parsed = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = parsed.command
+    try:
+        return command(parsed)
+    except UnknownName as error:
+        return _fail(str(error), NO_ENTRY)
+    except (NbcacheError, ValueError) as error:
+        return _fail(str(error), WRONG_USE)
+    except OSError as error:
+        return _fail(str(error), PROBLEMS)
+    except BrokenPipeError:
+        return OK
+
+
+def _fail(text: str, code: int) -> int:
+    print(f"nbcache: {text}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nbcache", description="Show and steer a cache of nbcache."
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder of the store (default: as notebooks here)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print no confirmations")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    ls = commands.add_parser("ls", help="list the entries, newest first")
+    ls.add_argument("--sort", choices=("age", "size", "hits", "cost"), default="age")
+    ls.add_argument("--limit", type=_count, metavar="N", help="show at most N")
+    ls.add_argument("--json", action="store_true", help="print JSON")
+    ls.set_defaults(command=_ls)
+
+    tell = commands.add_parser("info", help="tell all about the entries of a name")
+    tell.add_argument("name")
+    tell.add_argument("--json", action="store_true", help="print JSON")
+    tell.set_defaults(command=_info)
+
+    clear = commands.add_parser("clear", help="delete entries")
+    clear.add_argument("names", nargs="*", metavar="NAME", help="names; globs allowed")
+    clear.add_argument("--all", action="store_true", help="all entries")
+    clear.add_argument("-n", "--dry-run", action="store_true", help="only say which")
+    clear.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    clear.set_defaults(command=_clear)
+
+    path = commands.add_parser("path", help="print the folder of the store")
+    path.set_defaults(command=_path)
+
+    demo = commands.add_parser("demo", help="run the tour twice, cold and warm")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _cache(parsed: argparse.Namespace) -> api.Cache:
+    return api.Cache(parsed.cache)
+
+
+_ORDERS: dict[str, str] = {
+    "age": "created",
+    "size": "size",
+    "hits": "hits",
+    "cost": "cost",
+}
+
+
+def _ls(parsed: argparse.Namespace) -> int:
+    table = info.rows(_cache(parsed).core)
+    table.sort(key=lambda one: one[_ORDERS[parsed.sort]], reverse=True)
+    shown = table[: parsed.limit] if parsed.limit else table
+    print(json.dumps(shown, indent=1) if parsed.json else info.table_text(shown))
+    return OK
+
+
+def _info(parsed: argparse.Namespace) -> int:
+    core = _cache(parsed).core
+    found = info.matching(core, [parsed.name])
+    if parsed.json:
+        print(json.dumps([entry.to_json() for entry in found], indent=1))
+    else:
+        print("\n".join(info.entry_text(core, entry) for entry in found))
+    return OK
+
+
+def _clear(parsed: argparse.Namespace) -> int:
+    if bool(parsed.names) == parsed.all:
+        return _fail("clear takes names, or --all", WRONG_USE)
+    core = _cache(parsed).core
+    if parsed.all:
+        chosen = core.store.entries()
+    else:
+        chosen = info.matching(core, parsed.names)
+    size = info.bytes_text(sum(entry.bytes for entry in chosen))
+    what = f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'} ({size})"
+    if parsed.dry_run:
+        names = ", ".join(sorted({entry.name for entry in chosen}))
+        print(f"would delete {what}: {names or 'nothing'}")
+        return OK
+    if not parsed.yes and not _confirmed(what):
+        return WRONG_USE
+    _ = core.store.clear() if parsed.all else core.store.delete(chosen)
+    if not parsed.quiet:
+        print(f"deleted {what}")
+    return OK
+
+
+def _confirmed(what: str) -> bool:
+    """Ask on a terminal; elsewhere demand the flag."""
+    if not sys.stdin.isatty():
+        _fail(f"would delete {what}: add -y to do it", WRONG_USE)
+        return False
+    answer = input(f"Delete {what}? This cannot be undone. [y/N] ")
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    print("nothing deleted")
+    return False
+
+
+def _path(parsed: argparse.Namespace) -> int:
+    folder = Path(parsed.cache).absolute() if parsed.cache else config.cache_dir()
+    print(folder)
+    return OK
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    from nbcache import demo
+
+    return demo.run(cache_dir=parsed.cache)

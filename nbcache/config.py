@@ -1,0 +1,238 @@
+"""The one table of settings.
+
+A setting is looked for in this order: what `configure` (or ``%config NbCache``)
+was given, the environment (``NBCACHE_<NAME>``), ``[tool.nbcache]`` of the nearest
+``pyproject.toml``, the default.  Arguments of `cached` and flags of the magics go
+before all of these.  Argument names, environment names, `%config` traits and help
+texts are all made from the fields of `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from nbcache.errors import CacheWarning
+
+__all__ = ["Settings", "configure", "current", "describe", "set_cache_dir", "using"]
+
+FOLDER = ".nbcache"
+_START = Path.cwd()
+
+
+def _setting(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, with their defaults."""
+
+    dir: str = _setting("", "Folder of the store; empty: the nearest .nbcache upward")
+    enabled: bool = _setting(True, "Use the cache; off: nothing is read or written")
+    verbosity: str = _setting(
+        "auto",
+        "How much is said of hits and misses; auto: brief where a person watches",
+        ("auto", "quiet", "brief", "full"),
+    )
+    replay_output: bool = _setting(True, "Show a cell's stored outputs again on a hit")
+    compress: bool = _setting(False, "Deflate entries")
+    track_versions: str = _setting(
+        "major.minor",
+        "How much of an installed package's version belongs to a key",
+        ("major.minor", "exact", "off"),
+    )
+    verify: str = _setting(
+        "first",
+        "When an entry's checksum is compared: first use in a process, always, never",
+        ("first", "always", "never"),
+    )
+    durability: str = _setting(
+        "auto",
+        "Flush entries to the disk: auto (results of more than 1 s), always, never",
+        ("auto", "always", "never"),
+    )
+
+
+def describe() -> dict[str, tuple[str, tuple[str, ...], Any]]:
+    """Give each setting's help, choices (empty: any) and default, by name."""
+    return {
+        one.name: (one.metadata["help"], one.metadata["choices"], one.default)
+        for one in fields(Settings)
+    }
+
+
+def parse(name: str, value: Any) -> Any:
+    """Turn a value from outside into the setting's type.
+
+    Raises
+    ------
+    ValueError
+        No such setting, or not one of its values.
+    """
+    table = describe()
+    if name not in table:
+        raise ValueError(f"no setting {name!r}; there are {', '.join(table)}")
+    _, choices, default = table[name]
+    if isinstance(default, bool):
+        return _flag(name, value)
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise ValueError(f"setting {name} takes text, not {value!r}")
+    if choices and text not in choices:
+        raise ValueError(f"setting {name} is one of {', '.join(choices)}, not {text!r}")
+    return text
+
+
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True}
+_FLAGS |= {"0": False, "false": False, "no": False, "off": False}
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    try:
+        return _FLAGS[str(value).strip().lower()]
+    except KeyError:
+        raise ValueError(f"setting {name} is on or off, not {value!r}") from None
+
+
+_given: dict[str, Any] = {}
+_resolved: Settings | None = None
+_resolved_for: tuple[str | None, ...] = ()
+# looked at on every call, so that a change of them takes effect at once
+_WATCHED = ("NBCACHE_DIR", "NBCACHE_ENABLED")
+
+
+def current() -> Settings:
+    """Give the settings in force."""
+    global _resolved, _resolved_for
+    watched = tuple(map(os.environ.get, _WATCHED))
+    if _resolved is None or watched != _resolved_for:
+        _resolved, _resolved_for = _resolve(), watched
+    return _resolved
+
+
+def _resolve() -> Settings:
+    values: dict[str, Any] = {}
+    _take(values, _from_pyproject(), "pyproject.toml")
+    names = [one.name for one in fields(Settings)]
+    environment = {
+        name: os.environ[f"NBCACHE_{name.upper()}"]
+        for name in names
+        if f"NBCACHE_{name.upper()}" in os.environ
+    }
+    _take(values, environment, "the environment")
+    return replace(Settings(), **{**values, **_given})
+
+
+def _take(values: dict[str, Any], found: Mapping[str, Any], origin: str) -> None:
+    """Accept what is valid; say what is not, once, and go on without it."""
+    for name, value in found.items():
+        try:
+            values[name] = parse(name, value)
+        except ValueError as error:
+            warnings.warn(f"{origin}: {error}", CacheWarning, stacklevel=4)
+
+
+def _from_pyproject() -> Mapping[str, Any]:
+    path = next(
+        (
+            folder / "pyproject.toml"
+            for folder in (_START, *_START.parents)
+            if (folder / "pyproject.toml").is_file()
+        ),
+        None,
+    )
+    if path is None:
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{path} was not read: {error}", CacheWarning, stacklevel=4)
+        return {}
+    found = table.get("tool", {}).get("nbcache", {})
+    return found if isinstance(found, dict) else {}
+
+
+def configure(**settings: Any) -> None:
+    """Set settings for this process; None takes a setting back.
+
+    Parameters
+    ----------
+    **settings
+        Fields of `Settings`: ``configure(verbosity="full", compress=True)``.
+
+    Raises
+    ------
+    ValueError
+        No such setting, or not one of its values; nothing is changed then.
+    """
+    global _resolved
+    parsed = {
+        name: None if value is None else parse(name, value)
+        for name, value in settings.items()
+    }
+    for name, value in parsed.items():
+        if name not in describe():
+            raise ValueError(f"no setting {name!r}; there are {', '.join(describe())}")
+        if value is None:
+            _given.pop(name, None)
+        else:
+            _given[name] = value
+    _resolved = None
+
+
+@contextmanager
+def using(**settings: Any) -> Iterator[Settings]:
+    """Hold other settings inside a ``with`` block."""
+    before = dict(_given)
+    try:
+        configure(**settings)
+        yield current()
+    finally:
+        global _resolved
+        _given.clear()
+        _given.update(before)
+        _resolved = None
+
+
+def set_cache_dir(path: str | os.PathLike[str]) -> Path:
+    """Keep the default cache in a folder, which is made at once.
+
+    Parameters
+    ----------
+    path : path
+        A relative path is resolved now, not when the working directory has changed.
+
+    Returns
+    -------
+    Path
+        The absolute path.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be made.
+    """
+    folder = Path(path).expanduser().absolute()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    configure(dir=str(folder))
+    return folder
+
+
+def cache_dir() -> Path:
+    """Give the folder of the default cache, which need not exist."""
+    given = current().dir
+    if given:
+        return (_START / Path(given).expanduser()).absolute()
+    for folder in (_START, *_START.parents):
+        if (folder / FOLDER).is_dir():
+            return folder / FOLDER
+    return _START / FOLDER

@@ -1,0 +1,1 @@
+"""`cached` functions: options, the key of a call, the wrapper."""

@@ -1,0 +1,97 @@
+"""Errors and the warning of nbcache.
+
+Each error is an `NbcacheError` and the built-in that fits, so that callers may
+catch either.  The text says what failed, which value, and what to do; the value is an
+attribute too.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CacheWarning",
+    "DamagedEntry",
+    "NbcacheError",
+    "NotCached",
+    "UnhashableValue",
+    "UnknownName",
+    "UnstorableValue",
+    "UntrustedEntry",
+]
+
+
+class NbcacheError(Exception):
+    """Whatever nbcache raises on purpose."""
+
+
+class UnhashableValue(NbcacheError, TypeError):
+    """A value cannot be part of a key.
+
+    Parameters
+    ----------
+    path : str
+        Where it stands, as the user would write it: ``model.client._lock``.
+    type_name : str
+        Its type, with module.
+    reason : str, optional
+        Why, when the type alone does not say.
+    """
+
+    def __init__(self, path: str, type_name: str, reason: str = "") -> None:
+        self.path = path
+        self.type_name = type_name
+        self.reason = reason
+        why = f" ({reason})" if reason else ""
+        super().__init__(
+            f"cannot be part of a key: {path}: {type_name}{why}. "
+            "Leave it out with ignore=, or say what identifies it with "
+            "nbcache.register_hash(type, function)"
+        )
+
+
+class UnstorableValue(NbcacheError, TypeError, ValueError):
+    """A value cannot be written to an entry.
+
+    Parameters
+    ----------
+    path : str
+        Where it stands: ``model.client``.
+    type_name : str
+        Its type, with module.
+    reason : str, optional
+        Why, when the type alone does not say.
+    """
+
+    def __init__(self, path: str, type_name: str, reason: str = "") -> None:
+        self.path = path
+        self.type_name = type_name
+        self.reason = reason
+        why = f": {reason}" if reason else ""
+        super().__init__(f"cannot store {path!r} ({type_name}){why}")
+
+
+class UnknownName(NbcacheError, KeyError, ValueError):
+    """No entry has this name."""
+
+    def __init__(self, text: str, name: str = "") -> None:
+        self.name = name
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of the text
+        return str(self.args[0])
+
+
+class NotCached(NbcacheError, LookupError):
+    """Only a stored result was asked for, and there is none."""
+
+
+class DamagedEntry(NbcacheError, OSError):
+    """An entry's bytes are not those that were written."""
+
+
+class UntrustedEntry(NbcacheError, PermissionError):
+    """An entry was not written by this user, or needs code that they did not sign."""
+
+
+class CacheWarning(UserWarning):
+    """The cache could not do its work; the user's result is not affected."""

@@ -1,0 +1,309 @@
+"""What is in a cache, as plain rows and totals, and as a DataFrame."""
+
+from __future__ import annotations
+
+import difflib
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from nbcache.cache import Core
+from nbcache.errors import UnknownName
+from nbcache.outcome import Outcome, outcomes
+from nbcache.storage.entry import Entry
+from nbcache.storage.history import Use
+from nbcache.storage.rows import COLUMNS, row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Totals",
+    "bytes_text",
+    "entry_text",
+    "frame",
+    "matching",
+    "notice",
+    "rows",
+    "seconds_text",
+    "table_text",
+    "totals",
+    "when_text",
+    "why_text",
+]
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def rows(core: Core, name: str | None = None) -> list[dict[str, Any]]:
+    """Give the entries of a cache as plain rows (`storage.rows`), newest first."""
+    entries = core.store.entries() if name is None else core.store.by_name(name)
+    uses = _uses(core)
+    return [row(entry, uses.get(entry.key)) for entry in entries]
+
+
+def _uses(core: Core) -> dict[str, Use]:
+    try:
+        return core.store.history.uses()
+    except (OSError, sqlite3.Error):
+        return {}
+
+
+def frame(core: Core) -> pd.DataFrame:
+    """Give the entries of a cache as a DataFrame, newest first, key as index.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `storage.rows.COLUMNS`; size in bytes, cost and saved in s,
+        created and last_hit as local times.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(rows(core), columns=list(COLUMNS))
+    for column in ("created", "last_hit"):
+        seconds = table[column].astype(float).where(table[column].astype(float) > 0)
+        stamps = pd.to_datetime(seconds, unit="s", utc=True)
+        offset = time.localtime().tm_gmtoff
+        table[column] = (stamps + pd.Timedelta(seconds=offset)).dt.tz_localize(None)
+    return table.set_index("key")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a cache: entries, bytes, hits, s saved."""
+
+    entries: int
+    bytes: int
+    hits: int
+    saved: float
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        count = f"{self.entries} entr{'y' if self.entries == 1 else 'ies'}"
+        hits = f"{self.hits} hit{'' if self.hits == 1 else 's'}"
+        saved = seconds_text(self.saved)
+        return f"{count}, {bytes_text(self.bytes)} on disk, {hits}, {saved} saved"
+
+
+def totals(table: Iterable[dict[str, Any]]) -> Totals:
+    """Sum up rows."""
+    found = list(table)
+    return Totals(
+        len(found),
+        sum(one["size"] for one in found),
+        sum(one["hits"] for one in found),
+        sum(one["saved"] for one in found),
+    )
+
+
+def matching(core: Core, names: Iterable[str]) -> list[Entry]:
+    """Give the entries with one of some names (globs allowed) or keys.
+
+    Raises
+    ------
+    UnknownName
+        Nothing has one of the names; the text offers near matches.
+    """
+    entries = core.store.entries()
+    found: dict[str, Entry] = {}
+    for name in names:
+        chosen = [
+            entry
+            for entry in entries
+            if fnmatchcase(entry.name, name) or entry.name == name or entry.key == name
+        ]
+        if not chosen:
+            raise unknown(name, {entry.name for entry in entries})
+        found.update((entry.file, entry) for entry in chosen)
+    return list(found.values())
+
+
+def unknown(name: str, names: Iterable[str]) -> UnknownName:
+    """Give the error for a name that nothing has."""
+    known = sorted(set(names))
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    there = f"there are {len(known)} names" if known else "the cache is empty"
+    return UnknownName(f"no entry {name!r}.{hint} ({there}: nbcache ls)", name)
+
+
+# --- text
+
+
+def bytes_text(size: float) -> str:
+    """Give a number of bytes with a unit of powers of 1000."""
+    for unit in _UNITS[:-1]:
+        if size < 1000:
+            break
+        size /= 1000
+    else:
+        unit = _UNITS[-1]
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Give a duration in s, min or h."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    if seconds >= 90:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds:.2f} s" if seconds >= 0.01 or not seconds else "< 0.01 s"
+
+
+def when_text(moment: float) -> str:
+    """Give a time (s since 1970) as local date and time; '' for never."""
+    if not moment:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+
+
+_SHOWN = ("name", "kind", "variables", "size", "hits", "cost", "created")
+_RIGHT = frozenset({"size", "hits", "cost"})
+
+
+def cells(one: dict[str, Any]) -> dict[str, str]:
+    """Give a row as texts, for people."""
+    return {
+        "key": one["key"],
+        "name": one["name"],
+        "kind": one["kind"],
+        "variables": one["variables"],
+        "size": bytes_text(one["size"]),
+        "hits": str(one["hits"]),
+        "cost": seconds_text(one["cost"]),
+        "saved": seconds_text(one["saved"]),
+        "created": when_text(one["created"]),
+    }
+
+
+def table_text(table: list[dict[str, Any]]) -> str:
+    """Give rows as an aligned text table with the totals below."""
+    if not table:
+        return "the cache is empty"
+    texts = [cells(one) for one in table]
+    widths = {
+        name: min(40, max(len(name), *(len(text[name]) for text in texts)))
+        for name in _SHOWN
+    }
+    lines = [_line({name: name for name in _SHOWN}, widths)]
+    lines += [_line(text, widths) for text in texts]
+    return "\n".join([*lines, str(totals(table))])
+
+
+def _line(text: dict[str, str], widths: dict[str, int]) -> str:
+    shown = []
+    for name in _SHOWN:
+        width = widths[name]
+        cut = text[name] if len(text[name]) <= width else text[name][: width - 1] + "…"
+        shown.append(cut.rjust(width) if name in _RIGHT else cut.ljust(width))
+    return "  ".join(shown).rstrip()
+
+
+def entry_text(core: Core, entry: Entry) -> str:
+    """Tell all about an entry that is known without decoding a value."""
+    use = _uses(core).get(entry.key) or Use()
+    lines = [
+        f"{entry.name}  ({entry.kind})",
+        f"  key       {entry.key}",
+        f"  file      {entry.file}, {bytes_text(entry.bytes)}",
+        f"  created   {when_text(entry.created)}, computed in "
+        f"{seconds_text(entry.seconds)}",
+        f"  hits      {use.hits}, {seconds_text(use.saved)} saved",
+    ]
+    if entry.notebook:
+        lines.append(f"  notebook  {entry.notebook}")
+    for name, kind, size in entry.variables:
+        told = f", {bytes_text(size)}" if size else ""
+        lines.append(f"  holds     {name}: {kind}{told}")
+    if entry.pickled:
+        lines.append(f"  pickled   {', '.join(entry.pickled)}")
+    for label, _, summary in entry.parts:
+        lines.append(f"  depends   {label}{': ' + summary if summary else ''}")
+    versions = ", ".join(f"{name} {number}" for name, number in entry.packages.items())
+    lines.append(f"  versions  {versions}")
+    return "\n".join(lines)
+
+
+def why_text(core: Core, name: str) -> str:
+    """Tell what became of the last request of a name, and why.
+
+    Raises
+    ------
+    UnknownName
+        Nothing of that name was ever asked for.
+    """
+    try:
+        found = core.store.history.outcomes(name)
+    except (OSError, sqlite3.Error):
+        found = []
+    if not found:
+        names = {entry.name for entry in core.store.entries()}
+        raise unknown(name, names)
+    last = found[0]
+    when = when_text(last["time"])
+    if last["hit"]:
+        saved = seconds_text(last["saved"])
+        stored = when_text(last["created"])
+        return f"{name} came from the cache ({when}): stored {stored}, {saved} saved"
+    lines = [f"{name} ran ({when}): {_REASONS.get(last['reason'], last['reason'])}"]
+    lines += [f"  {change}" for change in last["changes"]]
+    if last["refused"]:
+        lines.append(f"  not stored: {last['refused']}")
+    return "\n".join(lines)
+
+
+_REASONS = {
+    "new": "first run",
+    "code": "the code changed",
+    "input": "an input changed",
+    "dependency": "something that it uses changed",
+    "library": "a library changed",
+    "damaged": "the entry was damaged",
+    "unreadable": "the store could not be read",
+    "untrusted": "the entry was written by somebody else",
+    "refreshed": "a refresh was asked for",
+    "disabled": "reading was switched off",
+}
+
+
+# --- notices
+
+WORTH_SAYING_S = 1.0
+
+
+def notice(verbosity: str) -> str:
+    """Give the line for the latest outcome; '' if there is nothing to say."""
+    if not outcomes:
+        return ""
+    last = outcomes[-1]
+    return _full(last) if verbosity == "full" else _brief(last)
+
+
+def _brief(outcome: Outcome) -> str:
+    """Say it without figures that vary: they would spoil comparisons of notebooks."""
+    if outcome.hit:
+        return f"{outcome.name!r} from the cache"
+    if outcome.stored and outcome.seconds > WORTH_SAYING_S:
+        return f"stored {outcome.name!r} ({', '.join(outcome.variables)})"
+    return ""
+
+
+def _full(outcome: Outcome) -> str:
+    names = ", ".join(outcome.variables) or "no names"
+    size = bytes_text(outcome.bytes)
+    if outcome.hit:
+        return (
+            f"{outcome.name!r} from the cache: {names} ({size}) in "
+            f"{seconds_text(outcome.seconds)}, saved "
+            f"{seconds_text(outcome.saved)}, stored "
+            f"{when_text(outcome.created)}"
+        )
+    why = ", ".join(outcome.changes) or "first run"
+    ran = "ran" if outcome.reason == "new" else "runs again"
+    kept = f"stored {names} ({size})" if outcome.stored else "not stored"
+    took = seconds_text(outcome.seconds)
+    return f"{outcome.name!r} {ran}: {why}; {took}, {kept}"

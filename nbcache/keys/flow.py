@@ -1,0 +1,350 @@
+"""What a cell or function reads and binds, from its syntax tree.
+
+`analyse` answers for a cell: which names may be read before they have definitely
+been assigned, and which the cell binds or deletes.  Branches intersect, loops may run
+zero times, handlers of a ``try`` start from before it, nested functions and
+comprehensions contribute their free names.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nbcache.keys.scopes import dotted, free_names
+
+__all__ = ["DYNAMIC_NAMES", "Flow", "analyse"]
+
+DYNAMIC_NAMES = frozenset({"eval", "exec", "globals", "locals", "vars", "__import__"})
+"""Built-ins that hide from any analysis which names a piece of code reads."""
+
+
+@dataclass
+class Flow:
+    """Names of a cell.
+
+    Parameters
+    ----------
+    reads : dict of str to set of str, or None
+        Names that may be read before the cell assigned them; with the attributes
+        read off them (``sub.attr`` for a chain), or None where the object itself
+        is used.
+    stores, deletes : set of str
+        Names that the cell may bind, or delete.
+    guarded : set of str
+        Names whose reading would not end the cell if they were not bound, because
+        something around it may swallow the NameError.
+    """
+
+    reads: dict[str, set[str] | None] = field(default_factory=dict)
+    stores: set[str] = field(default_factory=set)
+    deletes: set[str] = field(default_factory=set)
+    guarded: set[str] = field(default_factory=set)
+
+
+def analyse(tree: ast.Module) -> Flow:
+    """Give what a cell's tree reads before assignment, binds and deletes."""
+    visitor = _Visitor()
+    visitor.swallows = any(map(_catches_name_errors, ast.walk(tree)))
+    visitor.run(tree.body)
+    return visitor.flow
+
+
+_NARROW = frozenset(
+    name
+    for name in dir(builtins)
+    if isinstance(getattr(builtins, name), type)
+    and issubclass(getattr(builtins, name), BaseException)
+    and not issubclass(NameError, getattr(builtins, name))
+    and not issubclass(getattr(builtins, name), NameError)
+)
+
+
+def _catches_name_errors(node: ast.AST) -> bool:
+    """Say whether a handler may catch a NameError; a type we cannot tell may."""
+    if not isinstance(node, ast.ExceptHandler):
+        return False
+    types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+    return not all(isinstance(one, ast.Name) and one.id in _NARROW for one in types)
+
+
+class _Visitor(ast.NodeVisitor):
+    """Walk statements in order, holding the names that are certainly assigned."""
+
+    def __init__(self) -> None:
+        self.flow = Flow()
+        self.assigned: set[str] = set()
+        self.swallows = False
+        self._inside = 0
+
+    def run(self, statements: Sequence[ast.stmt]) -> None:
+        for statement in statements:
+            self.visit(statement)
+
+    def _read(self, name: str, attribute: str | None = None) -> None:
+        if name in self.assigned:
+            return
+        if self._inside:
+            self.flow.guarded.add(name)
+        known = self.flow.reads.setdefault(name, set())
+        if attribute is None or known is None:
+            self.flow.reads[name] = None
+        else:
+            known.add(attribute)
+
+    def _bind(self, name: str) -> None:
+        self.assigned.add(name)
+        self.flow.stores.add(name)
+
+    # --- expressions
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self._read(node.id)
+        elif isinstance(node.ctx, ast.Store):
+            self._bind(node.id)
+        else:
+            self._read(node.id)
+            self.assigned.discard(node.id)
+            self.flow.deletes.add(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        root, chain = dotted(node)
+        if root is not None and isinstance(node.ctx, ast.Load):
+            self._read(root.id, chain)
+        else:
+            self.visit(node.value)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.visit(node.value)
+        self.visit(node.target)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        # what stands after the first operand may not run
+        self.visit(node.values[0])
+        before = set(self.assigned)
+        for value in node.values[1:]:
+            self.visit(value)
+        self.assigned = before
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self.visit(node.test)
+        before = set(self.assigned)
+        self.visit(node.body)
+        self.assigned = set(before)
+        self.visit(node.orelse)
+        self.assigned = before
+
+    def _free(self, node: ast.AST) -> None:
+        """Read the free names of a nested scope: it may run at any later time."""
+        self._inside += self.swallows
+        for name, attributes in free_names(node).items():
+            if attributes is None:
+                self._read(name)
+            else:
+                for attribute in attributes:
+                    self._read(name, attribute)
+        self._inside -= self.swallows
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        for default in _defaults(node.args):
+            self.visit(default)
+        self._free(node)
+
+    def _comprehension(self, node: ast.AST) -> None:
+        # an assignment expression inside binds outside; it may not run
+        self.visit(node.generators[0].iter)  # type: ignore[attr-defined]
+        self._free(node)
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.NamedExpr) and isinstance(inner.target, ast.Name):
+                self.flow.stores.add(inner.target.id)
+
+    visit_ListComp = _comprehension
+    visit_SetComp = _comprehension
+    visit_DictComp = _comprehension
+    visit_GeneratorExp = _comprehension
+
+    # --- statements
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        self.visit(node.value)
+        for target in node.targets:
+            self.visit(target)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        if isinstance(node.target, ast.Name):
+            self._read(node.target.id)
+        self.visit(node.value)
+        self.visit(node.target)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self.visit(node.annotation)
+        if node.value is not None:
+            self.visit(node.value)
+            self.visit(node.target)
+        elif not isinstance(node.target, ast.Name):
+            self.visit(node.target)
+
+    def _branches(self, *bodies: Sequence[ast.stmt]) -> None:
+        before = set(self.assigned)
+        ends = []
+        for body in bodies:
+            self.assigned = set(before)
+            self.run(body)
+            if not _leaves(body):
+                ends.append(self.assigned)
+        self.assigned = set.intersection(*ends) if ends else before
+
+    def visit_If(self, node: ast.If) -> None:
+        self.visit(node.test)
+        self._branches(node.body, node.orelse)
+
+    def _loop(self, node: ast.For | ast.AsyncFor) -> None:
+        self.visit(node.iter)
+        before = set(self.assigned)
+        self.visit(node.target)
+        self.run(node.body)
+        self.assigned = set(before)
+        self.run(node.orelse)
+        self.assigned = before
+
+    visit_For = _loop
+    visit_AsyncFor = _loop
+
+    def visit_While(self, node: ast.While) -> None:
+        self.visit(node.test)
+        before = set(self.assigned)
+        self.run(node.body)
+        self.assigned = set(before)
+        self.run(node.orelse)
+        self.assigned = before
+
+    def _try(self, node: ast.Try) -> None:
+        before = set(self.assigned)
+        catching = any(map(_catches_name_errors, node.handlers))
+        self._inside += catching
+        self.run(node.body)
+        self._inside -= catching
+        self.run(node.orelse)
+        ends = [] if _leaves(node.body) else [set(self.assigned)]
+        for handler in node.handlers:
+            self.assigned = set(before)
+            if handler.type is not None:
+                self.visit(handler.type)
+            self._handler(handler)
+            if not _leaves(handler.body):
+                ends.append(set(self.assigned))
+        self.assigned = set.intersection(*ends) if ends else set(before)
+        # the last block also runs when anything before it failed
+        after, self.assigned = self.assigned, before
+        self.run(node.finalbody)
+        self.assigned |= after
+
+    visit_Try = _try
+    visit_TryStar = _try  # type: ignore[assignment]
+
+    def _handler(self, handler: ast.ExceptHandler) -> None:
+        if handler.name:
+            self._bind(handler.name)
+        self.run(handler.body)
+        if handler.name:
+            # Python deletes the name at the end of the handler
+            self.assigned.discard(handler.name)
+            self.flow.deletes.add(handler.name)
+
+    def visit_Match(self, node: ast.Match) -> None:
+        self.visit(node.subject)
+        before = set(self.assigned)
+        for case in node.cases:
+            self.assigned = set(before)
+            self.visit(case.pattern)
+            if case.guard is not None:
+                self.visit(case.guard)
+            self.run(case.body)
+        self.assigned = before
+
+    def visit_MatchAs(self, node: ast.MatchAs) -> None:
+        self.generic_visit(node)
+        if node.name:
+            self._bind(node.name)
+
+    def visit_MatchStar(self, node: ast.MatchStar) -> None:
+        if node.name:
+            self._bind(node.name)
+
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
+        self.generic_visit(node)
+        if node.rest:
+            self._bind(node.rest)
+
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
+        for item in node.items:
+            self.visit(item.context_expr)
+            if item.optional_vars is not None:
+                self.visit(item.optional_vars)
+        entered = set(self.assigned)
+        self._inside += 1
+        self.run(node.body)
+        self._inside -= 1
+        # a context manager may swallow an exception anywhere in the body
+        self.assigned = entered
+
+    visit_With = _with
+    visit_AsyncWith = _with
+
+    # --- definitions
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for part in (*node.decorator_list, *_defaults(node.args)):
+            self.visit(part)
+        for annotation in _annotations(node):
+            self.visit(annotation)
+        # the body may be called before the name is bound only through itself
+        self.assigned.add(node.name)
+        self._free(node)
+        self._bind(node.name)
+
+    visit_FunctionDef = _function
+    visit_AsyncFunctionDef = _function
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for part in (*node.decorator_list, *node.bases):
+            self.visit(part)
+        for keyword in node.keywords:
+            self.visit(keyword.value)
+        self._free(node)
+        self._bind(node.name)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self._bind_import(alias.asname or alias.name.partition(".")[0])
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for alias in node.names:
+            self._bind_import(alias.asname or alias.name)
+
+    def _bind_import(self, name: str) -> None:
+        if name != "*":
+            self._bind(name)
+
+
+def _leaves(body: Sequence[ast.stmt]) -> bool:
+    """Say whether control never passes the end of a block."""
+    return bool(body) and isinstance(
+        body[-1], ast.Raise | ast.Return | ast.Continue | ast.Break
+    )
+
+
+def _defaults(arguments: ast.arguments) -> list[ast.expr]:
+    return [*arguments.defaults, *(one for one in arguments.kw_defaults if one)]
+
+
+def _annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [one for one in (arguments.vararg, arguments.kwarg) if one]
+    yield from (one.annotation for one in every if one.annotation)
+    if node.returns is not None:
+        yield node.returns

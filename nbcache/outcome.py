@@ -1,0 +1,168 @@
+"""What is asked of the cache, and what it answers, as data."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from nbcache.keys.key import Change, Key
+from nbcache.storage.entry import Entry
+from nbcache.storage.store import Content, Opened
+
+__all__ = [
+    "Computed",
+    "Hit",
+    "Miss",
+    "Outcome",
+    "Request",
+    "Restored",
+    "Task",
+    "outcomes",
+]
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted.
+
+    Parameters
+    ----------
+    key : Key
+        Identity of the computation.
+    name : str
+        The user's handle for it.
+    kind : str
+        ``function`` or ``cell``.
+    slug : str
+        Readable beginning of the entry's file name.
+    also : tuple of Key
+        Keys whose entries hold the same result.
+    refresh, read, write : bool
+        Compute in any case; look for an entry; store the result.
+    """
+
+    key: Key
+    name: str
+    kind: str
+    slug: str = ""
+    also: tuple[Key, ...] = ()
+    notebook: str = ""
+    refresh: bool = False
+    read: bool = True
+    write: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stored result that may be used."""
+
+    opened: Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why nothing stored may be used.
+
+    Parameters
+    ----------
+    reason : str
+        new, code, input, dependency, library, damaged, unreadable, untrusted,
+        refreshed, disabled.
+    changes : tuple of Change
+        Parts that differ from the nearest earlier entry of the name.
+    detail : str
+        What else is to be said.
+    """
+
+    reason: str
+    changes: tuple[Change, ...] = ()
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Say it as a notice does."""
+        told = ", ".join(map(str, self.changes)) or self.detail
+        return {"new": "first run"}.get(self.reason, told or self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one request; notices, `why` and listings all show this."""
+
+    name: str
+    kind: str
+    key: str | None
+    hit: bool
+    reason: str
+    stored: bool
+    seconds: float
+    changes: tuple[str, ...] = ()
+    refused: str = ""
+    saved: float = 0.0
+    bytes: int = 0
+    created: float = 0.0
+    variables: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain data."""
+        return asdict(self)
+
+
+outcomes: deque[Outcome] = deque(maxlen=1000)
+"""The latest outcomes of this process, oldest first."""
+
+
+@dataclass(slots=True)
+class Computed(Generic[Value]):
+    """A result fresh from the user's code.
+
+    Parameters
+    ----------
+    value
+        What the caller gets.
+    seconds : float
+        s that computing took.
+    refused : str
+        Why it may not be stored; '' if it may.
+    told : str
+        What a hit will not repeat.
+    """
+
+    value: Value
+    seconds: float
+    refused: str = ""
+    told: str = ""
+
+
+class Task(Protocol[Value]):
+    """How one request is computed, encoded and restored."""
+
+    def compute(self) -> Computed[Value]:
+        """Run the user's code; its errors pass."""
+
+    def encode(self, computed: Computed[Value]) -> tuple[Entry, Content]:
+        """Give the entry of a result.
+
+        Raises
+        ------
+        UnstorableValue
+            It cannot be kept.
+        """
+
+    def restore(self, opened: Opened) -> Value:
+        """Decode everything, and only then put it where a run would have.
+
+        Raises
+        ------
+        NbcacheError, LookupError
+            It cannot be used here and now; nothing has been touched.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Restored(Generic[Value]):
+    """The value of a hit."""
+
+    value: Value

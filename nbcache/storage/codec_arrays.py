@@ -1,0 +1,282 @@
+"""Where arrays go: members of their own, one member for all small ones, views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbcache.errors import UnstorableValue
+from nbcache.storage import sharing
+from nbcache.storage.codec_dtypes import spec_of
+from nbcache.storage.codec_nodes import INTERNAL, Array, Node
+
+if TYPE_CHECKING:
+    from nbcache.storage.codec_encode import Encoder
+
+__all__ = ["ArrayPlaces", "Members", "most_shared_objects"]
+
+# smaller arrays stand in one member together: a member costs 300 bytes and 10 us
+SMALL = 1 << 12
+# sequences of larger arrays are not copied into one
+LARGEST_IN_STACK = 1 << 16
+# numpy.load refuses longer headers
+LONGEST_HEADER = 4096
+_ALIGNMENT = 16
+
+
+class Members:
+    """The members of an entry while they are gathered."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Array] = {}
+        self._small: list[bytes] = []
+        self._small_bytes = 0
+        self._count = 0
+
+    def add(self, array: Array, name: str | None = None) -> str | int:
+        """Add a member; give its name, or its number if it has none."""
+        if name is not None and name not in self.arrays:
+            self.arrays[name] = array
+            return name
+        number = self._count
+        self._count += 1
+        self.arrays[f"{INTERNAL}{number}"] = array
+        return number
+
+    def number(self, array: Array) -> int:
+        """Add a member without a name."""
+        number = self.add(array)
+        assert isinstance(number, int)
+        return number
+
+    def add_small(self, array: Array) -> int:
+        """Add to the member of small arrays; give the place there in bytes."""
+        start = self._small_bytes
+        data = array.tobytes("A")
+        padding = -len(data) % _ALIGNMENT
+        self._small += (data, b"\0" * padding)
+        self._small_bytes += len(data) + padding
+        return start
+
+    def blob(self, array: Array) -> int | list[Any]:
+        """Add an array of a plain type that is ours, not the user's."""
+        if array.nbytes >= SMALL:
+            return self.number(array)
+        return [self.add_small(array), array.dtype.str, list(array.shape)]
+
+    def finish(self) -> int | None:
+        """Add the small arrays; give the number of their member."""
+        if not self._small:
+            return None
+        return self.number(np.frombuffer(b"".join(self._small), np.uint8))
+
+
+def most_shared_objects(count: int) -> int:
+    """Give how many objects a memory may hold of which one view has `count`."""
+    return 1_000_000 + 1000 * count
+
+
+@dataclass(slots=True)
+class _Place:
+    """An array and its node; `fixed`: the memory of something that is no array."""
+
+    array: Array
+    node: list[Any]
+    spec: Any
+    fixed: bool = False
+    name: str | None = None
+    done: bool = False
+
+
+class ArrayPlaces:
+    """The arrays of one tree.
+
+    Their nodes are filled when all are known: only then is it clear which share
+    memory.
+    """
+
+    def __init__(self) -> None:
+        self._places: list[_Place] = []
+        self._by_node: dict[int, _Place] = {}
+        self._sequences: list[tuple[list[Any], int]] = []
+        self._object_groups = 0
+
+    def add(
+        self, array: Array, node: list[Any], spec: Any, *, fixed: bool = False
+    ) -> None:
+        """Take in an array whose node is to be filled."""
+        place = _Place(array, node, spec, fixed)
+        self._places.append(place)
+        self._by_node[id(node)] = place
+
+    def name(self, node: list[Any], name: str) -> None:
+        """Ask for the member of an array to have a name."""
+        place = self._by_node.get(id(node))
+        if place is not None and place.name is None:
+            place.name = name
+
+    def may_stack(self, parent: list[Any], index: int) -> None:
+        """Take in a sequence of nodes that may become one array."""
+        self._sequences.append((parent, index))
+
+    def finish(self, encoder: Encoder, live: Sequence[tuple[Array, Node]]) -> None:
+        """Fill the nodes of all arrays.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            Gets the members, and buffers that only views use.
+        live : sequence of (ndarray, node)
+            Arrays that are referred to, not stored.
+
+        Raises
+        ------
+        UnstorableValue
+            If arrays share memory in a way that cannot be made again.
+        """
+        for place in self._places:
+            place.node = encoder.current(place.node)
+        known = [place.array for place in self._places]
+        known += [array for array, _ in live]
+        count = len(self._places)
+        for group in sharing.groups(known):
+            places = [self._places[i] for i in group if i < count]
+            sources = [live[i - count] for i in group if i >= count]
+            if places and sources:
+                _share_live(places, sources)
+            elif places and any(place.array.dtype.hasobject for place in places):
+                self._share_objects(places)
+            elif places:
+                _share(places, encoder)
+        for parent, index in self._sequences:
+            self._stack(encoder.current(parent), index, encoder.members)
+        for place in self._places:
+            if not place.done and not place.fixed and not place.array.dtype.hasobject:
+                _store(place, encoder.members)
+
+    def _share_objects(self, places: list[_Place]) -> None:
+        """Give arrays of objects one memory: whichever comes first makes it."""
+        dtype = places[0].array.dtype
+        extents = [sharing.extent(place.array) for place in places]
+        low = min(start for start, _ in extents)
+        length = (max(stop for _, stop in extents) - low) // dtype.itemsize
+        self._object_groups += 1
+        if length > most_shared_objects(max(place.array.size for place in places)):
+            raise _refused("shares memory with distant objects")
+        for place in places:
+            if place.array.dtype != dtype or place.fixed:
+                raise _refused("shares memory with an array of another dtype")
+            view = sharing.view_of(place.array, low)
+            place.node[1].append([self._object_groups, length, view])
+
+    def _stack(self, parent: list[Any], index: int, members: Members) -> None:
+        """Turn a sequence of arrays alike into one array, if nothing refers to them."""
+        places: list[_Place] = []
+        for node in parent[index]:
+            place = self._by_node.get(id(node))
+            if place is None or place.done or place.name or len(place.node) > 2:
+                return
+            places.append(place)
+        arrays = [place.array for place in places]
+        first = arrays[0]
+        if first.ndim == 0 or first.dtype.hasobject or type(places[0].spec) is not str:
+            return
+        ragged = first.ndim == 1 and any(a.shape != first.shape for a in arrays)
+        for array in arrays:
+            if (
+                array.dtype != first.dtype
+                or array.nbytes > LARGEST_IN_STACK
+                or not array.flags.c_contiguous
+                or (array.ndim != 1 if ragged else array.shape != first.shape)
+            ):
+                return
+        data = np.concatenate(arrays)
+        if ragged:
+            ends = np.fromiter(accumulate(map(len, arrays), initial=0), np.int64)
+            parent[index] = {"ragged": [members.blob(data), members.blob(ends)]}
+        else:
+            data = data.reshape(len(arrays), *first.shape)
+            parent[index] = {"stack": members.blob(data)}
+        for place in places:
+            place.done = True
+
+
+def _share(places: list[_Place], encoder: Encoder) -> None:
+    """Make arrays views of the largest of them, or of a buffer that holds all."""
+    arrays = [place.array for place in places]
+    fixed = [i for i, place in enumerate(places) if place.fixed]
+    base = fixed[0] if fixed else sharing.cover(arrays)
+    extents = [sharing.extent(array) for array in arrays]
+    low, high = min(low for low, _ in extents), max(high for _, high in extents)
+    if fixed and (len(fixed) > 1 or extents[fixed[0]] != (low, high)):
+        raise _refused("shares memory with bytes that are stored too")
+    if base is None:
+        data = np.array(sharing.memory(arrays))
+        source = encoder.aside(["a", encoder.members.number(data)])
+    else:
+        places[base].node = encoder.hoist(places[base].node)
+        source = encoder.reference(places[base].node)
+    for i, place in enumerate(places):
+        if i != base:
+            view = sharing.view_of(place.array, low)
+            place.node[:2] = ["view", [source, place.spec, view]]
+            place.done = True
+
+
+def _share_live(places: list[_Place], live: list[tuple[Array, Node]]) -> None:
+    """Make arrays views of one that is there already."""
+    for place in places:
+        for base, node in live:
+            if sharing.cover([base, place.array]) == 0 and not place.fixed:
+                place.node[:2] = ["view", _live_view(place, base, node)]
+                place.done = True
+                break
+        else:
+            raise _refused("shares memory with an input, but not as a part of it")
+
+
+def _live_view(place: _Place, base: Array, node: Node) -> list[Any]:
+    layout = [spec_of(base.dtype), list(base.shape), list(base.strides)]
+    view = sharing.view_of(place.array, sharing.extent(base)[0])
+    return [node, place.spec, view, layout]
+
+
+def _store(place: _Place, members: Members) -> None:
+    array, spec = place.array, place.spec
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    plain = type(spec) is str
+    if array.nbytes < SMALL and plain and place.name is None:
+        start = members.add_small(array if fortran else np.ascontiguousarray(array))
+        content = [start, spec, list(array.shape)]
+        place.node[1] = [*content, 1] if fortran else content
+    elif plain or _npy_keeps(array.dtype):
+        place.node[1] = members.add(array, place.name)
+    else:
+        if not _npy_reads(array.dtype):
+            array = np.asarray(array, order="A").view(f"V{array.itemsize}")
+        place.node[1] = {"in": members.add(array, place.name), "dtype": spec}
+    place.done = True
+
+
+def _npy_keeps(dtype: np.dtype[Any]) -> bool:
+    """Say whether a structured type comes back from an npy header as it was."""
+    exact = dtype.type is np.void and not dtype.isalignedstruct
+    return exact and _npy_reads(dtype)
+
+
+def _npy_reads(dtype: np.dtype[Any]) -> bool:
+    """Say whether an npy header can hold a type, by and large."""
+    try:
+        descr = np.lib.format.dtype_to_descr(dtype)
+        read = np.lib.format.descr_to_dtype(descr)
+    except (TypeError, ValueError):
+        return False
+    return bool(read == dtype) and len(repr(descr)) < LONGEST_HEADER
+
+
+def _refused(reason: str) -> UnstorableValue:
+    return UnstorableValue("", "numpy.ndarray", reason)

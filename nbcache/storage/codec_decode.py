@@ -1,0 +1,184 @@
+"""Trees to values; whatever a tree holds, it runs nobody's code but ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbcache.errors import DamagedEntry, UntrustedEntry
+from nbcache.storage.codec_dtypes import dtype_of
+from nbcache.storage.codec_nodes import INTERNAL, Array, Node, Unresolved, decoders
+from nbcache.storage.codec_sequences import unpacked
+
+if TYPE_CHECKING:
+    from nbcache.storage.codec import ClassRule
+
+__all__ = ["Decoder"]
+
+_PLAIN = frozenset((type(None), bool, int, float, str))
+
+
+class Decoder:
+    """One reading of a tree.
+
+    Parameters
+    ----------
+    tree : dict
+        As an `Encoder` made it, or as an attacker did.
+    read : callable (name) -> ndarray
+        Gives a member.
+    live, classes, namespace
+        As for the encoder.
+    trusted : bool
+        Whether pickled parts may be loaded and modules imported.
+    """
+
+    def __init__(
+        self,
+        tree: dict[str, Any],
+        read: Callable[[str], Array],
+        live: Mapping[str, object],
+        classes: ClassRule | None,
+        namespace: dict[str, Any] | None,
+        trusted: bool,
+    ) -> None:
+        self.tree = tree
+        self.live: Mapping[str, object] = live
+        self.rule = classes
+        self.namespace = namespace
+        self.trusted = trusted
+        self.object_groups: dict[int, Array] = {}
+        self.leaves: list[Any] | None = None
+        self._read = read
+        self._small: Array | None = None
+        self._numbered: dict[int, Any] = {}
+        self._extra = {node[2]: node for node in tree.get("extra", ())}
+        self._classes: dict[int, type] = {}
+        self._hashing = 0
+
+    def value(self, node: Node) -> Any:
+        """Give the value of a node."""
+        if type(node) is not list:
+            if type(node) in _PLAIN:
+                return node
+            raise DamagedEntry("the entry's tree holds what is no node")
+        if len(node) == 3:
+            return self._numbered_value(node)
+        name, content = node
+        kind = decoders[name]
+        value = kind.make(self, content)
+        if kind.fill is not None:
+            kind.fill(self, value, content)
+        return value
+
+    def _numbered_value(self, node: list[Any]) -> Any:
+        name, content, number = node
+        if number in self._numbered:  # something before referred to it
+            return self._numbered[number]
+        kind = decoders[name]
+        value = kind.make(self, content)
+        if kind.fill is None:
+            # a cycle made it already
+            return self._numbered.setdefault(number, value)
+        self._numbered[number] = value
+        kind.fill(self, value, content)
+        return value
+
+    def numbered(self, number: int) -> Any:
+        """Give the value of the node with a number."""
+        if number not in self._numbered:
+            self._numbered_value(self._extra[number])
+        value = self._numbered[number]
+        if self._hashing and type(value) in (tuple, frozenset):
+            # hashing nested shared tuples takes exponential time
+            raise DamagedEntry("a key of the entry's tree refers to another")
+        return value
+
+    def key(self, node: Node) -> Any:
+        """Give the value of a node that will be hashed."""
+        if type(node) is str:
+            return node
+        self._hashing += 1
+        value = self.value(node)
+        self._hashing -= 1
+        return value
+
+    def keys(self, content: Any) -> list[Any]:
+        """Give the items of a sequence that will be hashed."""
+        self._hashing += 1
+        values = unpacked(self, content)
+        self._hashing -= 1
+        return values
+
+    # ------------------------------------------------------------ data
+
+    def member(self, name: str | int) -> Array:
+        """Give a member by name, or by number."""
+        array = self._read(name if type(name) is str else f"{INTERNAL}{name:d}")
+        if type(array) is not np.ndarray or array.dtype.hasobject:
+            raise DamagedEntry(f"member {name!r} is no plain array")
+        return array
+
+    def blob(self, content: Any) -> Array:
+        """Give data that is ours, not the user's."""
+        if type(content) is list:
+            return self.small(*content)
+        return self.member(content)
+
+    def small(self, start: int, spec: Any, shape: list[int], fortran: int = 0) -> Array:
+        """Give an array out of the member of small ones."""
+        if self._small is None:
+            self._small = self.member(int(self.tree["small"]))
+        # numpy takes negative numbers here and reads memory that is not ours
+        if start < 0 or min(shape, default=0) < 0:
+            raise ValueError("an array outside its member")
+        return np.ndarray(
+            tuple(shape),
+            dtype_of(spec),
+            self._small.data,
+            start,
+            order="F" if fortran else "C",
+        )
+
+    # ------------------------------------------------------------ names
+
+    def class_at(self, number: int) -> type:
+        """Give a user's class by its place in the table of classes.
+
+        Raises
+        ------
+        Unresolved
+            If it is not there, or its code is another.
+        """
+        if number not in self._classes:
+            module, name, digest = self.tree["classes"][number]
+            if self.rule is None:
+                raise Unresolved(f"the class {module}.{name} cannot be looked up")
+            try:
+                cls = self.rule.resolve(module, name, digest)
+            except LookupError as error:
+                raise Unresolved(*error.args) from error
+            if not isinstance(cls, type):
+                raise Unresolved(f"{module}.{name} is no class")
+            self._classes[number] = cls
+        return self._classes[number]
+
+    def digest_of(self, cls: type) -> str | None:
+        """Give the digest of a class's code if it is the user's."""
+        return None if self.rule is None else self.rule.digest_of(cls)
+
+    def demand_trust(self, what: str) -> None:
+        """Go on only if the entry's pickled parts may be loaded.
+
+        Raises
+        ------
+        UntrustedEntry
+            If they may not.
+        """
+        if not self.trusted:
+            raise UntrustedEntry(
+                f"the entry holds {what}, which could run code when loaded, and you "
+                "did not sign it; `nbcache trust FILE` shows what it holds and signs"
+            )

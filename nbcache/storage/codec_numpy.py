@@ -1,0 +1,342 @@
+"""Kinds of nodes: numpy's types."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbcache.storage import sharing
+from nbcache.storage.codec_arrays import most_shared_objects
+from nbcache.storage.codec_dtypes import dtype_of, spec_of
+from nbcache.storage.codec_nodes import (
+    Array,
+    Node,
+    Unresolved,
+    encoders,
+    finders,
+    kind,
+)
+from nbcache.storage.codec_sequences import count, unpacked
+
+if TYPE_CHECKING:
+    from nbcache.storage.codec_decode import Decoder
+    from nbcache.storage.codec_encode import Encoder
+
+__all__: list[str] = []
+
+# ---------------------------------------------------------------- arrays
+
+
+def _write_array(encoder: Encoder, value: Array) -> Node:
+    dtype = value.dtype
+    if dtype.kind == "O" or type(dtype).__name__ == "StringDType":
+        return _write_objects(encoder, value)
+    try:
+        spec = spec_of(dtype)
+    except TypeError:
+        return encoder.leaf(value)
+    if dtype.hasobject:
+        return encoder.leaf(value)
+    node = encoder.begin(value, "a")
+    encoder.arrays.add(value, node, spec)
+    return node
+
+
+def _array(decoder: Decoder, content: Any) -> Array:
+    if type(content) is list:
+        return decoder.small(*content)
+    if type(content) is dict:
+        dtype = dtype_of(content["dtype"])
+        array = decoder.member(content["in"])
+        if dtype.hasobject or dtype.itemsize != array.itemsize:
+            raise ValueError("an array of another type than it says")
+        return array.view(dtype)
+    return decoder.member(content)
+
+
+def _view(decoder: Decoder, content: Any) -> Array:
+    source, spec, view, *layout = content
+    base = decoder.value(source)
+    if type(base) is bytearray:
+        base = np.frombuffer(base, np.uint8)
+    if type(base) is not np.ndarray:
+        raise Unresolved("an array that the entry refers to is none now")
+    if layout:
+        here = [spec_of(base.dtype), list(base.shape), list(base.strides)]
+        if here != layout[0]:
+            raise Unresolved("an array that the entry refers to is laid out anew")
+    return sharing.strided(base, dtype_of(spec), view)
+
+
+def _write_objects(encoder: Encoder, value: Array) -> Node:
+    """Write element by element, in the order of memory."""
+    try:
+        spec = "O" if value.dtype.kind == "O" else spec_of(value.dtype)
+    except TypeError:
+        return encoder.leaf(value)
+    fortran = value.flags.f_contiguous and not value.flags.c_contiguous
+    content: list[Any] = [spec, list(value.shape), int(fortran), None]
+    node = encoder.begin(value, "objects", content)
+    encoder.arrays.add(value, node, spec)
+    flat = value.T.ravel() if fortran else value.ravel()
+    encoder.items(flat.tolist(), content, 3)
+    return node
+
+
+def _objects(decoder: Decoder, content: Any) -> Array:
+    spec, shape, fortran, items, *shared = content
+    dtype = dtype_of(spec, objects=True)
+    if not dtype.hasobject:
+        raise ValueError(f"{dtype} holds no objects")
+    length = count(decoder, items)
+    if not shared:
+        if math.prod(shape) != length:
+            raise ValueError("an array of objects is not as large as it says")
+        return np.empty(shape, dtype, "F" if fortran else "C")
+    group, total, view = shared[0]
+    memory = decoder.object_groups.get(group)
+    if memory is None:
+        if not 0 <= total <= most_shared_objects(length):
+            raise ValueError("an array of objects is not as large as it says")
+        memory = decoder.object_groups[group] = np.empty(total, dtype)
+    # filled first, made read-only after
+    return sharing.strided(memory, dtype, [*view[:3], True])
+
+
+def _fill_objects(decoder: Decoder, array: Array, content: Any) -> None:
+    items = unpacked(decoder, content[3])
+    target = array.T if content[2] else array
+    if target.size != len(items):
+        raise ValueError("an array of objects is not as large as it says")
+    if target.flags.c_contiguous and type(content[3]) is dict:
+        target.reshape(-1)[:] = items
+    else:
+        # one by one: numpy would take sequences apart
+        flat = target.flat
+        for i, item in enumerate(items):
+            flat[i] = item
+    if len(content) > 4 and not content[4][2][3]:
+        array.flags.writeable = False
+
+
+encoders[np.ndarray] = _write_array
+kind("a", _array)
+kind("view", _view)
+kind("objects", _objects, _fill_objects)
+
+# ---------------------------------------------------------------- subclasses
+
+_SUBCLASSES: dict[str, type[Array]] = {
+    cls.__name__: cls for cls in (np.matrix, np.recarray, np.memmap)
+}
+
+
+def _write_subclass(encoder: Encoder, value: Array) -> Node:
+    content = [type(value).__name__, None]
+    node = encoder.begin(value, "subclass", content)
+    content[1] = encoder.node(encoder.keep(value.view(np.ndarray)))
+    return node
+
+
+def _subclass(decoder: Decoder, content: Any) -> Array:
+    array = decoder.value(content[1])
+    if type(array) is not np.ndarray:
+        raise TypeError("a subclass of arrays needs an array")
+    return array.view(_SUBCLASSES[content[0]])
+
+
+def _write_masked(encoder: Encoder, value: Any) -> Node:
+    if value is np.ma.masked:
+        return ["masked", []]
+    data = encoder.keep(value.data)
+    if type(data) is not np.ndarray or value._optinfo:
+        return encoder.leaf(value)
+    content: list[Any] = []
+    node = encoder.begin(value, "masked", content)
+    mask = None if value.mask is np.ma.nomask else encoder.keep(value._mask)
+    content += [encoder.node(data), encoder.node(mask)]
+    content += [encoder.node(value._fill_value), bool(value._hardmask)]
+    return node
+
+
+def _masked(decoder: Decoder, content: Any) -> Any:
+    if not content:
+        return np.ma.masked
+    data, mask, fill = map(decoder.value, content[:3])
+    array = data.view(np.ma.MaskedArray)
+    if mask is not None:
+        if type(mask) is not np.ndarray or mask.shape != data.shape:
+            raise ValueError("a mask has another shape than its data")
+        array._mask = mask
+    array._fill_value = fill
+    array._hardmask = content[3]
+    return array
+
+
+for _array_class in _SUBCLASSES.values():
+    encoders[_array_class] = _write_subclass
+encoders[np.ma.MaskedArray] = _write_masked
+encoders[type(np.ma.masked)] = _write_masked
+kind("subclass", _subclass)
+kind("masked", _masked)
+
+# ---------------------------------------------------------------- scalars and dtypes
+
+
+def _find(_: Encoder, cls: type) -> Any:
+    if issubclass(cls, np.dtype):
+        return _write_dtype
+    # a subclass of one's own is not a scalar of numpy
+    if issubclass(cls, np.generic) and not cls.__flags__ & _HEAP_TYPE:
+        return _write_scalar
+    return None
+
+
+_HEAP_TYPE = 1 << 9
+finders.append(_find)
+
+
+def _write_dtype(encoder: Encoder, value: np.dtype[Any]) -> Node:
+    try:
+        return ["dtype", spec_of(value)]
+    except TypeError:
+        return encoder.leaf(value)
+
+
+def _write_scalar(encoder: Encoder, value: np.generic) -> Node:
+    if isinstance(value, str | bytes):
+        # as an array they would lose zeros at their end
+        plain = str.__str__(value) if isinstance(value, str) else bytes(value)
+        return ["text", encoder.node(plain)]
+    try:
+        spec = spec_of(value.dtype)
+    except TypeError:
+        return encoder.leaf(value)
+    if value.dtype.hasobject:
+        return encoder.leaf(value)
+    node = encoder.begin(value, "scalar", [spec, encoder.node(value.tobytes())])
+    return node if isinstance(value, np.void) else list(node)
+
+
+def _scalar(decoder: Decoder, content: Any) -> Any:
+    data = bytearray(decoder.value(content[1]))
+    return np.ndarray((), dtype_of(content[0]), data)[()]
+
+
+def _text(decoder: Decoder, content: Any) -> Any:
+    plain = decoder.value(content)
+    return np.str_(plain) if type(plain) is str else np.bytes_(plain)
+
+
+kind("dtype", lambda _, content: dtype_of(content, objects=True))
+kind("scalar", _scalar)
+kind("text", _text)
+
+# ---------------------------------------------------------------- random generators
+
+_BIT_GENERATORS = {
+    name: getattr(np.random, name)
+    for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+}
+_GLOBALS = {"random": random.random.__self__, "numpy": np.random.mtrand._rand}  # type: ignore[attr-defined]
+
+
+def _write_random(encoder: Encoder, value: random.Random) -> Node:
+    if value is _GLOBALS["random"]:
+        return ["global random", "random"]
+    content: list[Any] = []
+    node = encoder.begin(value, "Random", content)
+    content.append(encoder.node(encoder.keep(value.getstate())))
+    return node
+
+
+def _write_seeds(encoder: Encoder, value: np.random.SeedSequence) -> Node:
+    content: list[Any] = []
+    node = encoder.begin(value, "SeedSequence", content)
+    state = value.state
+    content += [encoder.node(encoder.keep(state["entropy"]))]
+    content += [encoder.node(encoder.keep(tuple(state["spawn_key"])))]
+    content += [state["pool_size"], state["n_children_spawned"]]
+    return node
+
+
+def _seeds(decoder: Decoder, content: Any) -> np.random.SeedSequence:
+    entropy, spawn_key = map(decoder.value, content[:2])
+    return np.random.SeedSequence(
+        entropy,
+        spawn_key=spawn_key,
+        pool_size=content[2],
+        n_children_spawned=content[3],
+    )
+
+
+def _write_bits(encoder: Encoder, value: np.random.BitGenerator) -> Node:
+    seeds = value.seed_seq
+    if not isinstance(seeds, np.random.SeedSequence | None):
+        return encoder.leaf(value)
+    content: list[Any] = [type(value).__name__]
+    node = encoder.begin(value, "bits", content)
+    content += [encoder.node(seeds), encoder.node(encoder.keep(value.state))]
+    return node
+
+
+def _bits(decoder: Decoder, content: Any) -> np.random.BitGenerator:
+    seeds = decoder.value(content[1])
+    if type(seeds) not in (np.random.SeedSequence, type(None)):
+        raise TypeError("a bit generator needs a seed sequence")
+    bits: np.random.BitGenerator = _BIT_GENERATORS[content[0]](seeds)
+    if seeds is None:
+        # seeded the old way; spawning from it fails, as it did
+        bits._legacy_seeding(0)  # type: ignore[attr-defined]
+    bits.state = decoder.value(content[2])
+    return bits
+
+
+def _write_generator(encoder: Encoder, value: Any) -> Node:
+    if value is _GLOBALS["numpy"]:
+        return ["global random", "numpy"]
+    content: list[Any] = []
+    old = isinstance(value, np.random.RandomState)
+    node = encoder.begin(value, "RandomState" if old else "Generator", content)
+    if old:
+        state = encoder.keep(value.get_state(legacy=False))
+        content += [encoder.node(encoder.keep(value._bit_generator))]
+        content += [encoder.node(state["has_gauss"]), encoder.node(state["gauss"])]
+    else:
+        content.append(encoder.node(value.bit_generator))
+    return node
+
+
+def _generator(decoder: Decoder, content: Any) -> np.random.Generator:
+    return np.random.Generator(decoder.value(content[0]))
+
+
+def _old_generator(decoder: Decoder, content: Any) -> np.random.RandomState:
+    generator = np.random.RandomState(decoder.value(content[0]))
+    state = generator.get_state(legacy=False)
+    state["has_gauss"], state["gauss"] = map(decoder.value, content[1:])
+    generator.set_state(state)
+    return generator
+
+
+def _random(decoder: Decoder, content: Any) -> random.Random:
+    generator = random.Random()
+    generator.setstate(decoder.value(content[0]))
+    return generator
+
+
+encoders[random.Random] = _write_random
+encoders[np.random.SeedSequence] = _write_seeds
+for _bits_class in _BIT_GENERATORS.values():
+    encoders[_bits_class] = _write_bits
+encoders[np.random.Generator] = _write_generator
+encoders[np.random.RandomState] = _write_generator
+kind("global random", lambda _, content: _GLOBALS[content])
+kind("Random", _random)
+kind("SeedSequence", _seeds)
+kind("bits", _bits)
+kind("Generator", _generator)
+kind("RandomState", _old_generator)

@@ -1,0 +1,38 @@
+"""What an entry says of its surroundings: versions, types and sizes."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["package_versions", "type_rows"]
+
+
+def package_versions() -> dict[str, str]:
+    """Give the exact versions of Python and of the packages that are loaded."""
+    found = {"python": platform.python_version()}
+    for name in sorted({name.partition(".")[0] for name in sys.modules}):
+        stated = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(stated, str) and name not in sys.stdlib_module_names:
+            found[name] = stated
+    return found
+
+
+def type_rows(values: Mapping[str, Any]) -> list[list[Any]]:
+    """Give name, type and bytes (where known) of values, for listings."""
+    return [
+        [name, type(value).__name__, _size(value)] for name, value in values.items()
+    ]
+
+
+def _size(value: Any) -> int:
+    size = getattr(value, "nbytes", None)
+    if isinstance(size, int):
+        return size
+    usage = getattr(value, "memory_usage", None)
+    try:
+        return int(usage(deep=False).sum()) if usage is not None else 0
+    except Exception:  # an unknown type's method of that name
+        return 0

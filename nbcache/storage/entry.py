@@ -1,0 +1,156 @@
+"""One stored result with its metadata; the page that documents the format.
+
+An entry is one ``.npz`` file: `numpy.load` opens it.  An array that the user called
+``x`` is member ``x.npy``, the array a function returned ``value.npy``; all else stands
+under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as uint8:
+
+====================  ==========================================================
+``schema``            number of the format (`npz.SCHEMA`)
+``key``               32-64 hexadecimal digits; the entry's name in the store
+``kind``              ``cell`` or ``function``
+``name``, ``notebook``  the user's handle, and where it was used
+``parts``             the key's parts: label, digest, summary (`keys.key`)
+``tree``              the values, as `storage.codec` writes them
+``outputs``           what a cell displayed, as `nbcache.outputs` writes it
+``variables``         name, type and bytes of each value
+``pickled``           paths of the parts that only this user may decode
+``state``             what else a hit restores: deleted names, the result
+``seconds``           s that computing took
+``created``           s since 1970
+``packages``          exact versions of Python and the packages loaded then
+``options``           options of the magic or decorator, as data
+``source``            text of the cell or function
+``call``              bound arguments of a function's call, if kept
+====================  ==========================================================
+
+A field of more than 8 KiB stands as a member of its own, ``__nbcache__/<field>.npy``,
+and in the manifest as ``{"member": name}``, so that the manifest stays small enough for
+listings.  The zip comment is the trailer of `storage.npz`: lengths, BLAKE3 digest,
+signature.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from nbcache.errors import DamagedEntry
+from nbcache.storage.npz import SCHEMA
+
+__all__ = ["INTERNAL", "Entry", "read_manifest", "write_manifest"]
+
+INTERNAL = "__nbcache__/"
+_INLINE_BYTES = 8 * 1024
+_LARGE = ("parts", "tree", "outputs", "source", "state", "call", "variables")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a stored result without decoding a value."""
+
+    key: str
+    kind: str
+    name: str
+    notebook: str = ""
+    parts: list[list[str]] = field(default_factory=list)
+    variables: list[list[Any]] = field(default_factory=list)
+    pickled: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    created: float = 0.0
+    packages: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    state: dict[str, Any] = field(default_factory=dict)
+    call: Any = None
+    schema: int = SCHEMA
+    bytes: int = 0
+    file: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the metadata as plain data; size and file are the store's to say."""
+        plain = asdict(self)
+        del plain["bytes"], plain["file"]
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any], **known: Any) -> Entry:
+        """Read metadata back.
+
+        Raises
+        ------
+        DamagedEntry
+            A field is missing or is not what it should be.
+        """
+        names = {one.name for one in fields(cls)}
+        given = {name: value for name, value in plain.items() if name in names}
+        given.update(known)
+        try:
+            entry = cls(**given)
+        except TypeError as error:
+            raise DamagedEntry(f"manifest: {error}") from error
+        if not all(isinstance(one, str) for one in (entry.key, entry.name)):
+            raise DamagedEntry("manifest: key and name must be text")
+        return entry
+
+
+def write_manifest(
+    entry: Entry, tree: Any, outputs: Any, members: dict[str, np.ndarray]
+) -> bytes:
+    """Give the manifest; fields that are too long for it are added to members.
+
+    Parameters
+    ----------
+    entry : Entry
+        The metadata.
+    tree, outputs
+        Plain data: the encoded values, and the outputs of a cell.
+    members : dict of str to ndarray
+        Extended in place.
+    """
+    document = {**entry.to_json(), "tree": tree, "outputs": outputs}
+    for name in _LARGE:
+        text = _dump(document[name])
+        if len(text) > _INLINE_BYTES:
+            member = INTERNAL + name
+            members[member] = np.frombuffer(text, np.uint8)
+            document[name] = {"member": member}
+    return _dump(document)
+
+
+def _dump(value: Any) -> bytes:
+    # ASCII, so that lone surrogates of the user's strings survive
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def read_manifest(
+    data: bytes, read: Callable[[str], np.ndarray], *, whole: bool
+) -> dict[str, Any]:
+    """Read a manifest and, if asked for, the fields that are members of their own.
+
+    Raises
+    ------
+    DamagedEntry
+        It is not JSON, or a field's member is not what it should be.
+    """
+    document = _load(data)
+    if not isinstance(document, dict):
+        raise DamagedEntry("manifest: not an object")
+    for name in _LARGE:
+        value = document.get(name)
+        if isinstance(value, dict) and set(value) == {"member"}:
+            if value["member"] != INTERNAL + name:
+                raise DamagedEntry(f"manifest: {name} names a foreign member")
+            if whole or name not in ("tree", "outputs"):
+                document[name] = _load(read(INTERNAL + name).tobytes())
+    return document
+
+
+def _load(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DamagedEntry(f"manifest: {error}") from error

@@ -1,0 +1,147 @@
+"""SQLite index of the entries: a cache of their manifests.
+
+The entries are the truth: the index can be deleted at any time and is made anew from
+them, and rows are reconciled with the folder's file names before they are believed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from nbcache.errors import DamagedEntry
+from nbcache.storage.entry import Entry
+
+__all__ = ["Index", "connect"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    file TEXT PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
+    created REAL NOT NULL, seconds REAL NOT NULL, bytes INTEGER NOT NULL,
+    meta TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS entries_by_name ON entries (name);
+CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
+"""
+
+
+@contextmanager
+def connect(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """Open a database of ours for one transaction; a broken one is begun anew.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made with mode 0600 if missing.
+    schema : str
+        Statements that make its tables, harmless when repeated.
+
+    Raises
+    ------
+    OSError, sqlite3.Error
+        It can neither be opened nor made.
+    """
+    try:
+        connection = _open(path, schema)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        _set_aside(path)
+        connection = _open(path, schema)
+    with closing(connection), connection:
+        yield connection
+
+
+def _open(path: Path, schema: str) -> sqlite3.Connection:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    os.close(os.open(path, flags, 0o600))
+    connection = sqlite3.connect(path, timeout=10.0)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.executescript(schema)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_aside(path: Path) -> None:
+    """Move a database that SQLite does not know as one out of the way."""
+    for suffix in ("", "-wal", "-shm"):
+        found = path.with_name(path.name + suffix)
+        if found.exists():
+            found.replace(path.with_name(f"{path.name}.bad{suffix}"))
+
+
+class Index:
+    """Rows of metadata, one an entry.
+
+    Parameters
+    ----------
+    path : Path
+        The database file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Enter or replace rows."""
+        rows = [
+            (
+                entry.file,
+                entry.key,
+                entry.name,
+                entry.kind,
+                entry.created,
+                entry.seconds,
+                entry.bytes,
+                json.dumps(entry.to_json()),
+            )
+            for entry in entries
+        ]
+        with self._lock, connect(self.path, _SCHEMA) as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Drop rows by the names of their files."""
+        with self._lock, connect(self.path, _SCHEMA) as database:
+            database.executemany(
+                "DELETE FROM entries WHERE file = ?", [(file,) for file in files]
+            )
+
+    def files(self) -> set[str]:
+        """Give the names of all files that have a row."""
+        with self._lock, connect(self.path, _SCHEMA) as database:
+            return {row[0] for row in database.execute("SELECT file FROM entries")}
+
+    def rows(
+        self, name: str | None = None, key: str | None = None, limit: int = -1
+    ) -> list[Entry]:
+        """Give entries, newest first; of one name or key if given, at most limit."""
+        query = "SELECT file, bytes, meta FROM entries"
+        values: tuple[str, ...] = ()
+        if name is not None:
+            query, values = f"{query} WHERE name = ?", (name,)
+        elif key is not None:
+            query, values = f"{query} WHERE key = ?", (key,)
+        with self._lock, connect(self.path, _SCHEMA) as database:
+            found = database.execute(
+                f"{query} ORDER BY created DESC LIMIT ?", (*values, limit)
+            ).fetchall()
+        return [entry for row in found if (entry := _entry(*row)) is not None]
+
+
+def _entry(file: str, size: int, meta: str) -> Entry | None:
+    try:
+        return Entry.from_json(json.loads(meta), file=file, bytes=size)
+    except (ValueError, DamagedEntry):
+        return None

@@ -1,0 +1,174 @@
+"""Objects that a process holds already: referred to by name and path, not stored."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from nbcache.storage.codec_nodes import Array, Node, Unresolved, kind
+
+__all__ = ["LiveIndex", "resolve"]
+
+# parts beyond this many are not looked for
+MOST_PARTS = 1_000_000
+
+_ATOMS = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(...),
+    type(NotImplemented),
+    np.dtype,
+    np.generic,
+)
+_CLOSED = (type, ModuleType, FunctionType, BuiltinFunctionType)
+_DICTS = (dict, OrderedDict, defaultdict)
+# ["i", place] | ["k", key] | ["n", place in order] | ["a", attribute]
+Step = list[Any]
+
+
+class LiveIndex:
+    """Live objects and their parts by identity.
+
+    Parameters
+    ----------
+    live : mapping of str to object
+        Objects that will exist under the same name when the tree is decoded.
+    """
+
+    def __init__(self, live: Mapping[str, object]) -> None:
+        # id -> (object, id of what holds it or name, step)
+        self._found: dict[int, tuple[object, int | str, Step]] = {}
+        self._arrays: list[Array] = []
+        queue: deque[object] = deque()
+        for name, value in live.items():
+            self._enter(value, name, [], queue)
+        while queue and len(self._found) < MOST_PARTS:
+            owner = queue.popleft()
+            for step, part in _parts(owner):
+                self._enter(part, id(owner), step, queue)
+
+    def _enter(
+        self, value: object, owner: int | str, step: Step, queue: deque[object]
+    ) -> None:
+        if isinstance(value, _ATOMS) or id(value) in self._found:
+            return
+        self._found[id(value)] = (value, owner, step)
+        if type(value) is np.ndarray and value.size:
+            self._arrays.append(value)
+        queue.append(value)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._found
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def path(self, value: object) -> list[Any]:
+        """Give name and steps that lead to a live object."""
+        steps: list[Any] = []
+        key: int | str = id(value)
+        while isinstance(key, int):
+            _, key, step = self._found[key]
+            steps.append(step)
+        return [key, *reversed(steps[:-1])]
+
+    def node(self, value: object) -> Node:
+        """Give the node of a live object."""
+        return ["live", self.path(value)]
+
+    def arrays(self) -> list[tuple[Array, Node]]:
+        """Give the live arrays, each with its node."""
+        return [(array, self.node(array)) for array in self._arrays]
+
+
+def _parts(owner: object) -> Iterator[tuple[Step, object]]:
+    """Give the objects that an object holds, with the step that leads to each."""
+    cls = type(owner)
+    if cls in (list, tuple, deque):
+        for i, part in enumerate(owner):  # type: ignore[arg-type, var-annotated]
+            yield ["i", i], part
+    elif cls in _DICTS:
+        for i, (key, part) in enumerate(owner.items()):  # type: ignore[attr-defined]
+            plain = type(key) is str or (type(key) is int and abs(key) < 1 << 63)
+            yield (["k", key] if plain else ["n", i]), part
+    elif cls is np.ndarray:
+        if owner.dtype.kind == "O":  # type: ignore[attr-defined]
+            for i, part in enumerate(owner.flat):  # type: ignore[attr-defined]
+                yield ["f", i], part
+    elif not isinstance(owner, _CLOSED) and not _is_frame(cls):
+        yield from ((["a", name], part) for name, part in _attributes(owner).items())
+
+
+def _is_frame(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+
+
+def _attributes(owner: object) -> dict[str, object]:
+    """Give what stands in an object's dictionary and slots, without running code."""
+    try:
+        found = dict(object.__getattribute__(owner, "__dict__"))
+    except (AttributeError, TypeError):
+        found = {}
+    for cls in type(owner).__mro__:
+        for name, member in vars(cls).items():
+            if type(member) is _SlotType and "__slots__" in vars(cls):
+                try:
+                    found[name] = member.__get__(owner)
+                except AttributeError:  # not set
+                    continue
+    return found
+
+
+class _Slot:
+    __slots__ = ("slot",)
+
+
+_SlotType: Any = type(vars(_Slot)["slot"])
+
+
+def resolve(live: Mapping[str, object], path: list[Any]) -> Any:
+    """Give the live object at a path.
+
+    Raises
+    ------
+    Unresolved
+        If there is nothing at that place now.
+    """
+    name, *steps = path
+    if name not in live:
+        raise Unresolved(f"{name!r}, which the entry refers to, does not exist")
+    value = live[name]
+    try:
+        for step, where in steps:
+            value = _follow(value, step, where)
+    except (LookupError, TypeError, StopIteration) as error:
+        raise Unresolved(f"{name!r} is not what the entry refers to") from error
+    return value
+
+
+def _follow(value: Any, step: str, where: Any) -> Any:
+    cls = type(value)
+    if step == "i" and cls in (list, tuple, deque):
+        return value[where]
+    if step == "k" and cls in _DICTS:
+        return value[where]
+    if step == "n" and cls in _DICTS:
+        return next(islice(value.values(), where, None))
+    if step == "f" and cls is np.ndarray:
+        return value.flat[where]
+    if step == "a":
+        return _attributes(value)[where]
+    raise TypeError(f"no step {step!r} into {cls.__name__}")
+
+
+kind("live", lambda decoder, content: resolve(decoder.live, content))

@@ -1,0 +1,346 @@
+"""Read an entry file: structure first, then digest, then members."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cached_property
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from blake3 import blake3
+
+from nbcache.errors import DamagedEntry
+from nbcache.storage.mapping import can_map, mapped
+from nbcache.storage.npy_header import ArrayHeader, header_length, parse_header
+from nbcache.storage.npz_layout import (
+    DEFLATED,
+    END,
+    MARK_32,
+    MANIFEST,
+    TRAILER_BYTES,
+    Member,
+    Trailer,
+    data_offset,
+    deflate,
+    descriptor,
+    parse_directory,
+)
+
+__all__ = ["Archive", "Mode"]
+
+Array = np.ndarray[Any, Any]
+Mode = Literal["copy", "read"] | None
+
+# files below are read whole, members below are copied: cheaper than mapping
+SMALL = 1 << 16
+# enough for the local record and npy header of a member
+HEAD = 1 << 10
+BLOCK = 1 << 20
+# from here, a second thread pays
+THREADS_BYTES = 1 << 22
+# DEFLATE cannot shrink data further
+LARGEST_RATIO = 1032
+
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class Archive:
+    """One opened, immutable entry file.
+
+    `open` checks its structure, `verify` every byte of it.  Arrays handed out stay
+    valid after `close`, and after the file was removed.
+
+    Attributes
+    ----------
+    trailer : Trailer
+    size : int
+        Bytes of the file.
+    stat_id : tuple of int
+        Device, inode, size, mtime and ctime in ns: the same as long as the file is.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        status: os.stat_result,
+        *,
+        limit_bytes: int | None = None,
+        mappable: bool = True,
+    ) -> None:
+        self._descriptor = descriptor
+        self._limit_bytes = limit_bytes
+        self._mappable = mappable and can_map
+        self._maps: dict[bool, Array] = {}
+        self._handed_out: set[str] = set()
+        self.size = status.st_size
+        self.stat_id = (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
+        # manifest and directory stand last: one read gets them too
+        self._tail = b""
+        self._tail_start = self.size
+        start = max(0, self.size - SMALL)
+        self._tail, self._tail_start = self._bytes(start, self.size), start
+        self.trailer = Trailer.from_bytes(self._tail[-TRAILER_BYTES:])
+        _check_structure(self.trailer, self.size, self._tail)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        limit_bytes: int | None = None,
+        mappable: bool = True,
+    ) -> Self:
+        """Open an entry and check its structure, not yet its digest.
+
+        Parameters
+        ----------
+        path : path
+            The file; a symbolic link is refused.
+        limit_bytes : int, optional
+            Refuse files, and sizes after decompression, beyond this.
+        mappable : bool
+            False: plain reads only, as network file systems need: a mapped file that
+            is truncated there kills the process.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be opened or read.
+        DamagedEntry
+            If it is anything but a whole entry file.
+        """
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise DamagedEntry("not a regular file")
+            if status.st_size < TRAILER_BYTES + END.size:
+                raise DamagedEntry("shorter than any entry")
+            if limit_bytes is not None and status.st_size > limit_bytes:
+                raise DamagedEntry(
+                    f"{status.st_size} bytes, more than the {limit_bytes} allowed"
+                )
+            return cls(descriptor, status, limit_bytes=limit_bytes, mappable=mappable)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def close(self) -> None:
+        """Close the file; may be called again."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+        self._maps.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def verify(self) -> None:
+        """Check every byte before the trailer against its digest.
+
+        Raises
+        ------
+        DamagedEntry
+            If a byte is not as it was written.
+        """
+        length = self.trailer.length
+        hasher = blake3(max_threads=2 if length >= THREADS_BYTES else 1)
+        if self._tail_start == 0:
+            hasher.update(memoryview(self._tail)[:length])
+        elif (data := self._map(writable=not self._handed_out)) is not None:
+            # the very mapping that "copy" hands out: its pages are then in place
+            hasher.update(data.data[:length])
+        else:
+            for start in range(0, length, BLOCK):
+                hasher.update(self._bytes(start, min(start + BLOCK, length)))
+        if hasher.hexdigest() != self.trailer.digest:
+            raise DamagedEntry("the entry's bytes are not those that were written")
+
+    def manifest(self) -> bytes:
+        """Give the JSON the entry was written with."""
+        start = self.trailer.manifest
+        return self._bytes(start, start + self.trailer.manifest_bytes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in the order of the file."""
+        return tuple(name for name in self._members if name != MANIFEST)
+
+    def read(self, name: str, mode: Mode = "copy") -> Array:
+        """Give an array of the entry.
+
+        Parameters
+        ----------
+        name : str
+            One of `names`.
+        mode : "copy", "read" or None
+            "copy": writable; what is large is mapped and copied only where it is
+            written to.  "read": read-only, mapped.  None: writable, in plain memory.
+
+        Raises
+        ------
+        DamagedEntry
+            If there is no such member, or it is not what the directory says.
+        OSError
+            If the file cannot be read.
+        """
+        if name not in self._members:
+            raise DamagedEntry(f"the entry has no member {name!r}")
+        member, end = self._members[name]
+        head = self._bytes(member.offset, min(member.offset + HEAD, end))
+        start = data_offset(member, head)
+        if start + member.packed + len(descriptor(member)) != end:
+            raise DamagedEntry(f"member {name!r} does not end where it should")
+        if member.method == DEFLATED:
+            array = self._inflated(member, start)
+        else:
+            array = self._stored(member, start, head, mode)
+        if mode == "read":
+            array.flags.writeable = False
+        return array
+
+    # ------------------------------------------------------------ members
+
+    @cached_property
+    def _members(self) -> dict[str, tuple[Member, int]]:
+        """Each member with the offset at which the next record starts."""
+        directory = self.trailer.directory
+        records = self._bytes(directory, self.trailer.length)
+        members = parse_directory(records, directory)
+        ends = [member.offset for member in members[1:]]
+        return {
+            member.name: (member, end)
+            for member, end in zip(members, [*ends, directory], strict=False)
+        }
+
+    def _stored(self, member: Member, start: int, head: bytes, mode: Mode) -> Array:
+        stop = start + member.size
+        if member.packed != member.size:
+            raise DamagedEntry(f"member {member.name!r} has two sizes")
+        own = head[start - member.offset :][: member.size]
+        need = header_length(own)
+        if need > len(own):
+            own = self._bytes(start, min(start + need, stop))
+        header, length = parse_header(own)
+        _check_size(member, header, length)
+        start += length
+        if header.nbytes >= SMALL and mode is not None:
+            whole = self._map_once(member.name, mode)
+            if whole is not None:
+                return _array(header, whole, start)
+        data = np.empty(header.nbytes, np.uint8)
+        self._read_into(data.data, start)
+        return _array(header, data, 0)
+
+    def _inflated(self, member: Member, start: int) -> Array:
+        if member.size > LARGEST_RATIO * (member.packed + 1) or (
+            self._limit_bytes is not None and member.size > self._limit_bytes
+        ):
+            raise DamagedEntry(f"member {member.name!r} claims {member.size} bytes")
+        data = np.empty(member.size, np.uint8)
+        inflater = deflate.decompressobj(-15)
+        filled = 0
+        try:
+            for position in range(start, start + member.packed, BLOCK):
+                stop = min(position + BLOCK, start + member.packed)
+                block = self._bytes(position, stop)
+                # max_length 0 would mean no limit
+                piece = inflater.decompress(block, member.size - filled + 1)
+                data[filled : filled + len(piece)] = np.frombuffer(piece, np.uint8)
+                filled += len(piece)
+        except (deflate.error, ValueError) as error:
+            raise DamagedEntry(f"member {member.name!r} cannot be unpacked") from error
+        if filled != member.size or not inflater.eof or inflater.unused_data:
+            raise DamagedEntry(f"member {member.name!r} has another size than it says")
+        header, length = parse_header(data.data)
+        _check_size(member, header, length)
+        return _array(header, data, length)
+
+    # ------------------------------------------------------------ bytes
+
+    def _bytes(self, start: int, stop: int) -> bytes:
+        if start >= self._tail_start:
+            return self._tail[start - self._tail_start : stop - self._tail_start]
+        data = bytearray(stop - start)
+        self._read_into(memoryview(data), start)
+        return bytes(data)
+
+    def _read_into(self, target: memoryview, start: int) -> None:
+        if start >= self._tail_start:
+            start -= self._tail_start
+            target[:] = self._tail[start : start + len(target)]
+            return
+        while target:
+            count = os.preadv(self._descriptor, [target], start)
+            if count == 0:
+                raise DamagedEntry("the file became shorter while it was read")
+            target, start = target[count:], start + count
+
+    def _map(self, *, writable: bool) -> Array | None:
+        """Give the mapped file; None where it cannot be mapped."""
+        if not self._mappable:
+            return None
+        if writable not in self._maps:
+            try:
+                data = mapped(self._descriptor, self.size, writable=writable)
+            except OSError:  # the file system cannot, or no address space is left
+                self._mappable = False
+                return None
+            self._maps[writable] = data
+        return self._maps[writable]
+
+    def _map_once(self, name: str, mode: Mode) -> Array | None:
+        """Give a mapping in which nobody has written to this member."""
+        if mode == "copy":
+            if name in self._handed_out:
+                self._maps.pop(True, None)
+                self._handed_out.clear()
+            self._handed_out.add(name)
+        return self._map(writable=mode == "copy")
+
+
+def _check_structure(trailer: Trailer, size: int, tail: bytes) -> None:
+    end = END.unpack_from(tail, len(tail) - TRAILER_BYTES - END.size)
+    if (
+        trailer.length != size - TRAILER_BYTES
+        or end[0] != b"PK\x05\x06"
+        or end[7] != TRAILER_BYTES
+        or end[6] not in (trailer.directory, MARK_32)
+        or trailer.directory + END.size > trailer.length
+        or trailer.manifest + trailer.manifest_bytes > trailer.directory
+    ):
+        raise DamagedEntry("the entry is not as long as it says")
+
+
+def _check_size(member: Member, header: ArrayHeader, length: int) -> None:
+    if length + header.nbytes != member.size:
+        raise DamagedEntry(f"the array {member.name!r} is not as large as it says")
+
+
+def _array(header: ArrayHeader, data: Array, offset: int) -> Array:
+    order: Literal["C", "F"] = "F" if header.fortran else "C"
+    if header.nbytes == 0:
+        return np.empty(header.shape, header.dtype, order)
+    return np.ndarray(header.shape, header.dtype, data.data, offset, order=order)

@@ -1,0 +1,346 @@
+"""A store of entries: get, put, delete, list; atomic; damaged ones set aside.
+
+Entries are written beside their place and linked into it, so a reader sees a whole
+entry or none; once there, an entry is never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nbcache.errors import DamagedEntry, UntrustedEntry
+from nbcache.storage import npz, trust
+from nbcache.storage.entry import Entry, read_manifest, write_manifest
+from nbcache.storage.folder import Folder, key_of
+from nbcache.storage.history import History
+from nbcache.storage.index import Index
+
+__all__ = ["Content", "Opened", "Store"]
+
+FLUSH_AFTER_S = 1.0
+"""Results that took longer to compute are flushed to the disk when stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The values and outputs of an entry, encoded."""
+
+    tree: Any
+    members: dict[str, np.ndarray]
+    outputs: Any = None
+
+
+class Opened:
+    """An entry that is whole and this user's own, ready to be decoded.
+
+    Parameters
+    ----------
+    archive : npz.Archive
+        Held open until `close`.
+    """
+
+    def __init__(self, archive: npz.Archive, file: str) -> None:
+        self.archive = archive
+        data = archive.manifest()
+        document = read_manifest(data, self._plain, whole=True)
+        self.tree = document.pop("tree", None)
+        self.outputs = document.pop("outputs", None)
+        self.entry = Entry.from_json(document, file=file, bytes=archive.size)
+
+    def _plain(self, name: str) -> np.ndarray:
+        return self.archive.read(name, None)
+
+    def close(self) -> None:
+        """Close the file; arrays that were handed out stay valid."""
+        self.archive.close()
+
+
+class Store:
+    """Entries in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made at the first write, never before.
+    verify : str
+        When checksums are compared: ``first`` use in this process, ``always``,
+        ``never``.
+    durability : str
+        Flush to the disk: ``auto`` (results of more than 1 s), ``always``, ``never``.
+    """
+
+    def __init__(
+        self, folder: Path, *, verify: str = "first", durability: str = "auto"
+    ) -> None:
+        self.folder = Path(folder)
+        self.place = Folder(self.folder)
+        self.verify = verify
+        self.durability = durability
+        self.index = Index(self.folder / "index.sqlite")
+        self.history = History(self.folder / "history.sqlite")
+        self._verified: set[tuple[Any, ...]] = set()
+
+    # --- reading
+
+    def has(self, key: str, slug: str = "") -> bool:
+        """Say whether there is a file for a key, whatever is in it."""
+        return self.place.entry(key, slug).exists()
+
+    def get(self, key: str, slug: str = "") -> Opened | None:
+        """Open an entry, verified.
+
+        Returns
+        -------
+        Opened or None
+            None if there is no such entry.
+
+        Raises
+        ------
+        DamagedEntry
+            Its bytes are not those that were written.
+        UntrustedEntry
+            Somebody else wrote it.
+        OSError
+            The store cannot be read.
+        """
+        try:
+            return self._open(self.place.entry(key, slug), key)
+        except FileNotFoundError:
+            return None
+
+    def _open(self, path: Path, key: str) -> Opened:
+        archive = npz.Archive.open(path)
+        try:
+            self._check(archive, key)
+            return Opened(archive, path.name)
+        except BaseException:
+            archive.close()
+            raise
+
+    def _check(self, archive: npz.Archive, key: str) -> None:
+        """Refuse an entry before a byte of its content is used."""
+        trailer = archive.trailer
+        if trailer.key != key:
+            raise DamagedEntry(f"the entry of {trailer.key} stands under {key}")
+        known = archive.stat_id in self._verified
+        if self.verify == "always" or (self.verify == "first" and not known):
+            archive.verify()
+        if not known and not trust.signer().is_mine(
+            trailer.key, trailer.length, trailer.digest, trailer.mac
+        ):
+            raise UntrustedEntry(f"the entry of {key} was written by someone else")
+        self._verified.add(archive.stat_id)
+
+    def set_aside(self, path: Path) -> None:
+        """Move a damaged file out of the way, where it can be looked at."""
+        target = self.folder / "damaged" / f"{time.time_ns()}-{path.name}"
+        try:
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            os.replace(path, target)
+            self.index.remove([path.name])
+        except (OSError, sqlite3.Error):
+            pass  # read-only: it stays, and is a miss each time
+
+    # --- writing
+
+    def prepare(self) -> bool:
+        """Make the folder if it can be made; say whether it is there."""
+        try:
+            if not (self.folder / "locks").is_dir():
+                self.place.make()
+        except OSError:
+            return False
+        return True
+
+    def put(
+        self, entry: Entry, content: Content, *, slug: str = "", overwrite: bool = False
+    ) -> Entry:
+        """Store an entry, whole or not at all.
+
+        Parameters
+        ----------
+        entry : Entry
+            Its key names it.
+        content : Content
+            Encoded values.
+        slug : str
+            Readable beginning of the file name.
+        overwrite : bool
+            Replace what stands there; otherwise whoever comes second keeps the
+            first one's entry, so that one key has one value.
+
+        Returns
+        -------
+        Entry
+            The one now in the store, with its size and file name.
+
+        Raises
+        ------
+        OSError
+            It cannot be written; nothing is left behind.
+        """
+        self.place.make()
+        path = self.place.entry(entry.key, slug)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        members = dict(content.members)
+        manifest = write_manifest(entry, content.tree, content.outputs, members)
+        with self.place.temporary() as (file, temporary):
+            npz.write(
+                file,
+                members.items(),
+                manifest,
+                key=entry.key,
+                compress=bool(entry.options.get("compress")),
+                sign=trust.signer().sign,
+            )
+            file.flush()
+            if self._is_flushed(entry.seconds):
+                os.fsync(file.fileno())
+            size = os.fstat(file.fileno()).st_size
+            kept = self._publish(temporary, path, entry.key, overwrite)
+        stored = kept or replace(entry, bytes=size, file=path.name)
+        self._index(stored)
+        return stored
+
+    def _is_flushed(self, seconds: float) -> bool:
+        if self.durability == "auto":
+            return seconds > FLUSH_AFTER_S
+        return self.durability == "always"
+
+    def _publish(
+        self, temporary: Path, path: Path, key: str, overwrite: bool
+    ) -> Entry | None:
+        """Put a written file into its place; give the entry that was there first."""
+        if not overwrite:
+            try:
+                os.link(temporary, path, follow_symlinks=False)
+                return None
+            except FileExistsError:
+                first = self._standing(path, key)
+                if first is not None:
+                    return first
+            except OSError:
+                pass  # a file system without hard links
+        os.replace(temporary, path)
+        return None
+
+    def _standing(self, path: Path, key: str) -> Entry | None:
+        """Give the entry that stands in a place, if it is a good one."""
+        try:
+            opened = self._open(path, key)
+        except (OSError, DamagedEntry, UntrustedEntry):
+            return None
+        opened.close()
+        return opened.entry
+
+    def _index(self, entry: Entry) -> None:
+        try:
+            self.index.add([entry])
+        except (OSError, sqlite3.Error):
+            pass  # the listing finds the file by itself
+
+    # --- listing and deleting
+
+    def entries(self) -> list[Entry]:
+        """Give all entries, newest first; reconciled with the files that are there."""
+        there = self.place.files()
+        if not there:
+            return []
+        try:
+            known = self.index.files()
+            if missing := there.keys() - known:
+                self.index.add(self._read_all(there[name] for name in missing))
+            if gone := known - there.keys():
+                self.index.remove(gone)
+            return [row for row in self.index.rows() if row.file in there]
+        except (OSError, sqlite3.Error):
+            found = self._read_all(there.values())
+            return sorted(found, key=lambda entry: -entry.created)
+
+    def _read_all(self, paths: Iterable[Path]) -> list[Entry]:
+        found = []
+        for path in paths:
+            entry = self._metadata(path)
+            if entry is not None:
+                found.append(entry)
+        return found
+
+    def _metadata(self, path: Path) -> Entry | None:
+        """Read an entry's manifest alone; None if that is not possible."""
+        try:
+            with npz.Archive.open(path) as archive:
+                document = read_manifest(
+                    archive.manifest(),
+                    lambda name: archive.read(name, None),
+                    whole=False,
+                )
+                entry = Entry.from_json(document, file=path.name, bytes=archive.size)
+        except (OSError, DamagedEntry):
+            return None
+        return entry if entry.key == key_of(path.name) else None
+
+    def by_name(self, name: str, limit: int = -1) -> list[Entry]:
+        """Give the entries of a name, newest first, at most limit if not negative."""
+        if not self.index.path.exists():
+            self.entries()
+        try:
+            rows = self.index.rows(name=name, limit=limit)
+        except (OSError, sqlite3.Error):
+            rows = [entry for entry in self.entries() if entry.name == name]
+        return [row for row in rows if self._file(row).exists()]
+
+    def _file(self, entry: Entry) -> Path:
+        return self.place.entries / entry.key[:2] / entry.file
+
+    def delete(self, entries: Iterable[Entry]) -> int:
+        """Delete entries; give how many there were.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written.
+        """
+        gone = []
+        for entry in entries:
+            if not key_of(entry.file):
+                continue
+            try:
+                self._file(entry).unlink()
+                gone.append(entry.file)
+            except FileNotFoundError:
+                gone.append(entry.file)
+        try:
+            self.index.remove(gone)
+        except (OSError, sqlite3.Error):
+            pass
+        return len(gone)
+
+    def clear(self) -> int:
+        """Delete all entries; give how many there were.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written, or is not one of ours.
+        """
+        there = self.place.files()
+        if not self.place.entries.exists():
+            return 0
+        if not self.place.is_ours():
+            raise OSError(
+                f"{self.place.entries} has no CACHEDIR.TAG: not a store of nbcache"
+            )
+        self.place.empty()
+        try:
+            self.index.remove(there)
+        except (OSError, sqlite3.Error):
+            pass
+        return len(there)

@@ -1,0 +1,1 @@
+"""What can be shown in a notebook: the panel and its table."""
