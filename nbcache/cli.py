@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,15 +33,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
-        return command(parsed)
+        code = command(parsed)
+        sys.stdout.flush()
+        return code
     except UnknownName as error:
         return _fail(str(error), NO_ENTRY)
     except (NbcacheError, ValueError) as error:
         return _fail(str(error), WRONG_USE)
+    except BrokenPipeError:
+        # whoever read has gone; nor must Python complain when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except OSError as error:
         return _fail(str(error), PROBLEMS)
-    except BrokenPipeError:
-        return OK
 
 
 def _fail(text: str, code: int) -> int:

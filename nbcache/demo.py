@@ -214,8 +214,8 @@ def _kernel(document: Any, store: Path, scratch: Path) -> Iterator[Any]:
     environment = _environment(store, scratch)
     # what the kernel itself says is for its log, not for the reader of the report
     with (
-        Path(scratch, "kernel.log").open("w") as log,
-        client.setup_kernel(env=environment, stderr=log),
+        Path(scratch, "kernel.log").open("a") as log,
+        client.setup_kernel(env=environment, stdout=log, stderr=log),
     ):
         yield client
 

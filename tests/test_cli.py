@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from kernel import environment
+
+from nbcache import Cache, info
 
 FILL = """
 import sys, nbcache
@@ -30,21 +33,31 @@ cache.close()
 """
 
 
-@pytest.fixture
-def store(tmp_path):
-    """Make a store with two entries of `fit`, one with a hit, and one of `clean`."""
-    folder = tmp_path / "store"
-    (tmp_path / "fill.py").write_text(FILL)
-    filled = subprocess.run(
-        [sys.executable, "fill.py", str(folder)],
-        cwd=tmp_path,
-        env=environment(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "jupyter")),
+def fill(folder: Path, code: str) -> None:
+    """Run a script that fills a store."""
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=folder.parent,
+        env=environment(folder.parent, JUPYTER_DATA_DIR=str(folder.parent / "jupyter")),
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert filled.returncode == 0, filled.stderr
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Fill a store: two entries of `fit`, one with a hit, and one of `clean`."""
+    folder = tmp_path_factory.mktemp("filled") / "store"
+    fill(folder, FILL)
     return folder
+
+
+@pytest.fixture
+def store(filled, tmp_path):
+    """Give a copy of the store, to do with as one likes."""
+    return Path(shutil.copytree(filled, tmp_path / "store"))
 
 
 def nbcache(folder: Path, *arguments: str, **options):
@@ -68,8 +81,7 @@ def on(folder: Path, *arguments: str):
 
 def names(folder: Path) -> list[str]:
     """Give the names of the entries that a store has now."""
-    rows = json.loads(on(folder, "ls", "--json").stdout)
-    return sorted(row["name"] for row in rows)
+    return sorted(row["name"] for row in info.rows(Cache(folder).core))
 
 
 # --- ls
@@ -80,7 +92,7 @@ def test_ls_shows_each_entry_and_the_totals(store):
     ran = on(store, "ls")
     lines = ran.stdout.splitlines()
     assert ran.returncode == 0
-    assert lines[0].split() == "name kind variables size hits cost created".split()
+    assert lines[0].split()[:5] == ["name", "kind", "variables", "size", "hits"]
     assert sorted(line.split()[0] for line in lines[1:4]) == ["clean", "fit", "fit"]
     assert lines[4].startswith("3 entries, ")
     assert "1 hit, " in lines[4]
@@ -110,10 +122,12 @@ def test_ls_of_a_folder_that_is_not_there_is_empty_and_makes_nothing(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_ls_survives_a_reader_that_stops_reading(store):
-    """`nbcache ls | head -1` leaves no traceback."""
+def test_ls_ends_quietly_when_its_reader_stops(store):
+    """`nbcache ls | head -1` tells nobody of a broken pipe."""
+    # more than a pipe holds
+    fill(store, FILL.replace('"clean"', '"clean" * 50_000'))
     ran = subprocess.run(
-        f"{sys.executable} -m nbcache --cache {store} ls --json | head -1",
+        f"{sys.executable} -m nbcache --cache {store} ls --json | head -c1",
         shell=True,
         cwd=store.parent,
         env=environment(store.parent),
@@ -121,8 +135,7 @@ def test_ls_survives_a_reader_that_stops_reading(store):
         text=True,
         timeout=60,
     )
-    assert ran.stdout == "[\n"
-    assert "Traceback" not in ran.stderr
+    assert (ran.stdout, ran.stderr) == ("[", "")
 
 
 # --- info
@@ -133,7 +146,7 @@ def test_info_tells_all_entries_of_a_name(store):
     ran = on(store, "info", "fit")
     assert ran.returncode == 0
     assert ran.stdout.count("fit  (function)") == 2
-    assert "depends   argument x: 2" in ran.stdout
+    assert "depends   argument x: int 2" in ran.stdout
 
 
 def test_info_json_is_the_metadata(store):

@@ -144,7 +144,9 @@ def _require_equal_inputs(entry: Entry, identity: CellIdentity) -> None:
     made_for = Key.from_json(entry.parts)
     nearest: tuple[Change, ...] = min(map(made_for.difference, keys), key=len)
     told = "; ".join(map(str, nearest)) or "its key is made differently by now"
-    raise NotCached(f"{entry.name!r} was made for something else: {told}")
+    raise NotCached(
+        f"{entry.name!r} was computed from other inputs: {told}. Run its cell instead"
+    )
 
 
 def _copy_ignored(namespace: dict[str, Any], options: CellOptions) -> None:

@@ -130,7 +130,8 @@ class CellTask:
             try:
                 yield
             except BaseException as error:
-                raise user_traceback(error, self.body.filename) from None
+                user_traceback(error, self.body.filename)
+                raise
             finally:
                 self.seconds = time.perf_counter() - began
 

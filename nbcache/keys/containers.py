@@ -19,9 +19,6 @@ from nbcache.keys.registry import Handler, Sink, mark
 __all__ = ["ContainerWalk", "ImpureValue", "step_into"]
 
 
-_SMALL = 64  # items for which a survey costs more than it saves
-
-
 class ImpureValue(BaseException):
     """Something mutable was met where only immutable values are asked for.
 
@@ -110,7 +107,7 @@ class ContainerWalk(ABC):
 
     def _put_tree(self, sink: Sink, root: Any, skip: int = 0) -> bool:
         """Write a container in one call if all of it is plain and new."""
-        if len(root) < _SMALL and type(root) is not dict:
+        if type(root) is not dict:
             kinds = set(map(type, root))
             if kinds <= self._atoms and bytes not in kinds:
                 sink.update(memoryview(plain.dumps(root))[skip:])

@@ -96,7 +96,8 @@ def version(module_name: str) -> str:
     top = module_name.partition(".")[0]
     if top in sys.stdlib_module_names:
         return "{}.{}.{}".format(*sys.version_info)
-    stated = getattr(sys.modules.get(top), "__version__", None)
+    # not getattr: some packages warn of it, or import more, in __getattr__
+    stated = getattr(sys.modules.get(top), "__dict__", {}).get("__version__")
     if isinstance(stated, str):
         return stated
     try:

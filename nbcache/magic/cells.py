@@ -197,7 +197,8 @@ class NbcacheMagics(Magics):
         try:
             body.run()
         except BaseException as error:
-            raise user_traceback(error, body.filename) from None
+            user_traceback(error, body.filename)
+            raise
 
     def _without_cache(self, arguments: Any, body: Body, plan: _Plan | None) -> None:
         """Run a cell that has no key, or say what would become of it."""

@@ -68,7 +68,7 @@ def _view(decoder: Decoder, content: Any) -> Array:
         here = [spec_of(base.dtype), list(base.shape), list(base.strides)]
         if here != layout[0]:
             raise Unresolved("an array that the entry refers to is laid out anew")
-    return sharing.strided(base, dtype_of(spec), view)
+    return sharing.strided(base, dtype_of(spec, objects=True), view)
 
 
 def _write_objects(encoder: Encoder, value: Array) -> Node:

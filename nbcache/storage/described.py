@@ -14,7 +14,8 @@ def package_versions() -> dict[str, str]:
     """Give the exact versions of Python and of the packages that are loaded."""
     found = {"python": platform.python_version()}
     for name in sorted({name.partition(".")[0] for name in sys.modules}):
-        stated = getattr(sys.modules.get(name), "__version__", None)
+        # not getattr: some packages warn of it, or import more, in __getattr__
+        stated = getattr(sys.modules.get(name), "__dict__", {}).get("__version__")
         if isinstance(stated, str) and name not in sys.stdlib_module_names:
             found[name] = stated
     return found

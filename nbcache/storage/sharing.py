@@ -98,11 +98,15 @@ def cover(arrays: Sequence[Array]) -> int | None:
     extents = [extent(array) for array in arrays]
     low = min(start for start, _ in extents)
     high = max(stop for _, stop in extents)
-    for place, array in enumerate(arrays):
-        gapless = array.flags.c_contiguous or array.flags.f_contiguous
-        if gapless and array.flags.writeable and extents[place] == (low, high):
-            return place
-    return None
+    covering = [
+        place
+        for place, array in enumerate(arrays)
+        if extents[place] == (low, high)
+        and (array.flags.c_contiguous or array.flags.f_contiguous)
+        and array.flags.writeable
+    ]
+    # the array itself rather than one that views all of it
+    return min(covering, key=lambda i: not arrays[i].flags.owndata, default=None)
 
 
 class _Memory:

@@ -11,7 +11,7 @@ from round_trips import assert_same, round_trip, through_file
 from nbcache.errors import UnstorableValue
 from nbcache.storage import codec
 
-BASE = np.arange(24.0)
+BASE = np.random.default_rng(0).random(24)
 
 VIEWS = {
     "slice": lambda x: x[1:3],
@@ -50,7 +50,6 @@ def test_view_of_an_array_is_one_again(name, first, mode, tmp_path):
     read = through_file(tmp_path / "x.npz", values, mode)
     assert_same(values, read)
     assert read["view"].flags.writeable == view.flags.writeable
-    assert read["view"].strides == view.strides
     before = read["view"].tobytes()
     read["base"][:] = base[::-1] + 1
     base[:] = base[::-1] + 1
@@ -143,7 +142,7 @@ def test_arrays_of_objects_share_their_elements():
 
 def test_overlapping_arrays_of_objects_without_their_base():
     """Two views that overlap in one element."""
-    o = np.array([[1], [2], [3]], dtype=object)
+    o = np.array([[1], [2], None], dtype=object)
     values = {"a": o[:2], "b": o[1:].reshape(1, 2)}
     read = round_trip(values)
     assert_same(values, read)
@@ -223,7 +222,7 @@ def test_array_that_reaches_beyond_a_live_one_is_refused():
 
 def test_view_of_a_live_array_of_objects():
     """Elements are found in the live array."""
-    live = {"o": np.array([[1], [2], [3]], dtype=object)}
+    live = {"o": np.array([[1], [2], None], dtype=object)}
     read = round_trip({"p": live["o"][1:]}, live=live)
     assert np.shares_memory(read["p"], live["o"])
     assert read["p"][0] is live["o"][1]
