@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
@@ -27,7 +28,7 @@ R = TypeVar("R")
 
 @functools.lru_cache(maxsize=32)
 def _core(folder: str, settings: config.Settings) -> Core:
-    return Core.at(Path(folder))
+    return Core.at(Path(folder), settings)
 
 
 def default_core() -> Core:
@@ -40,6 +41,9 @@ def core_of(folder: Path) -> Core:
     return _core(str(folder), config.current())
 
 
+_OWN_SETTINGS = ("compress", "durability", "enabled", "verify")
+
+
 class Cache:
     """A cache in a folder of its own.
 
@@ -48,7 +52,7 @@ class Cache:
     directory : path, optional
         Made at the first write; None: the default cache, found anew for each call.
     **settings
-        Fields of `config.Settings` for this cache.
+        ``enabled, compress, verify, durability`` for this cache alone.
 
     Raises
     ------
@@ -60,6 +64,11 @@ class Cache:
         self, directory: str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
         self._folder = None if directory is None else Path(directory).absolute()
+        for name in settings.keys() - set(_OWN_SETTINGS):
+            raise ValueError(
+                f"a Cache has the settings {', '.join(_OWN_SETTINGS)}, not {name!r}; "
+                "nbcache.configure sets those of the process"
+            )
         self._settings = {
             name: config.parse(name, value) for name, value in settings.items()
         }
@@ -67,10 +76,10 @@ class Cache:
     @property
     def core(self) -> Core:
         """The core behind this cache."""
-        if not self._settings:
-            return core_of(self.directory)
-        with config.using(**self._settings):
-            return core_of(self.directory)
+        settings = config.current()
+        if self._settings:
+            settings = replace(settings, **self._settings)
+        return _core(str(self.directory), settings)
 
     @property
     def directory(self) -> Path:
@@ -103,7 +112,8 @@ class Cache:
         """Decorate a function so that this cache keeps its results; see `cached`."""
         if function is None:
             return functools.partial(self.cached, **options)
-        return cached(function, cache=self, **options)  # type: ignore[call-overload]
+        given: dict[str, Any] = {**options, "cache": self}
+        return cached(**given)(function)
 
     def lookup(self, key: Key, name: str = "") -> Hit | Miss:
         """Say whether there is an entry for a key; a hit must be closed."""
@@ -191,8 +201,8 @@ def cached(
     """Keep the results of a function.
 
     A call is looked up by the code that would run and every value that it would read:
-    the function, its helpers, classes, closures, globals and arguments.  The function is
-    called only if nothing stored fits.
+    the function, its helpers, classes, closures, globals and arguments.  The function
+    is called only if nothing stored fits.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,17 +64,18 @@ class Core:
     ----------
     store : Store
         Where the entries are.
+    settings : Settings
+        Those in force here.
     """
 
     store: Store
+    settings: config.Settings = field(default_factory=config.Settings)
 
     @classmethod
-    def at(cls, folder: Path) -> Core:
-        """Make the core of a folder with today's settings."""
-        settings = config.current()
-        return cls(
-            Store(folder, verify=settings.verify, durability=settings.durability)
-        )
+    def at(cls, folder: Path, settings: config.Settings) -> Core:
+        """Make the core of a folder."""
+        store = Store(folder, verify=settings.verify, durability=settings.durability)
+        return cls(store, settings)
 
     # --- the way data takes
 
@@ -240,8 +241,8 @@ class Core:
             )
         elif miss.reason == "untrusted":
             warn(
-                f"an entry for {request.name!r} exists but was not used: {miss.detail}; "
-                "computed afresh"
+                f"an entry for {request.name!r} exists but was not used: "
+                f"{miss.detail}; computed afresh"
             )
         return miss
 

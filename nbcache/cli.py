@@ -132,10 +132,8 @@ def _clear(parsed: argparse.Namespace) -> int:
     if bool(parsed.names) == parsed.all:
         return _fail("clear takes names, or --all", WRONG_USE)
     core = _cache(parsed).core
-    if parsed.all:
-        chosen = core.store.entries()
-    else:
-        chosen = info.matching(core, parsed.names)
+    store = core.store
+    chosen = store.entries() if parsed.all else info.matching(core, parsed.names)
     size = info.bytes_text(sum(entry.bytes for entry in chosen))
     what = f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'} ({size})"
     if parsed.dry_run:
@@ -144,7 +142,7 @@ def _clear(parsed: argparse.Namespace) -> int:
         return OK
     if not parsed.yes and not _confirmed(what):
         return WRONG_USE
-    _ = core.store.clear() if parsed.all else core.store.delete(chosen)
+    _ = store.clear() if parsed.all else store.delete(chosen)
     if not parsed.quiet:
         print(f"deleted {what}")
     return OK

@@ -215,7 +215,7 @@ def _kernel(document: Any, store: Path, scratch: Path) -> Iterator[Any]:
     # what the kernel itself says is for its log, not for the reader of the report
     with (
         Path(scratch, "kernel.log").open("a") as log,
-        client.setup_kernel(env=environment, stdout=log, stderr=log),
+        client.setup_kernel(cleanup_kc=True, env=environment, stdout=log, stderr=log),
     ):
         yield client
 

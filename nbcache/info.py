@@ -136,12 +136,10 @@ def unknown(name: str, names: Iterable[str]) -> UnknownName:
 
 def bytes_text(size: float) -> str:
     """Give a number of bytes with a unit of powers of 1000."""
-    for unit in _UNITS[:-1]:
-        if size < 1000:
-            break
-        size /= 1000
-    else:
-        unit = _UNITS[-1]
+    units = iter(_UNITS)
+    unit = next(units)
+    while size >= 1000 and unit != _UNITS[-1]:
+        size, unit = size / 1000, next(units)
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
@@ -210,8 +208,8 @@ def entry_text(core: Core, entry: Entry) -> str:
         f"{entry.name}  ({entry.kind})",
         f"  key       {entry.key}",
         f"  file      {entry.file}, {bytes_text(entry.bytes)}",
-        f"  created   {when_text(entry.created)}, computed in "
-        f"{seconds_text(entry.seconds)}",
+        f"  created   {when_text(entry.created)}",
+        f"  computed  in {seconds_text(entry.seconds)}",
         f"  hits      {use.hits}, {seconds_text(use.saved)} saved",
     ]
     if entry.notebook:

@@ -88,13 +88,19 @@ def _is_users(path: str, store: str) -> bool:
 
 
 _active: list[Trace] = []
-_own = threading.local()
+class _Own(threading.local):
+    """How deep a thread is in work of the cache's own."""
+
+    work = 0
+
+
+_own = _Own()
 _guard = threading.Lock()
 _installed = False
 
 
 def _hook(event: str, arguments: tuple[object, ...]) -> None:
-    if event != "open" or not _active or getattr(_own, "work", 0):
+    if event != "open" or not _active or _own.work:
         return
     path, mode, flags = arguments
     if not isinstance(path, str | bytes | os.PathLike):
@@ -114,7 +120,7 @@ def unseen() -> Iterator[None]:
 
     For the cache's own work: a cached call inside a recorded one reads the store.
     """
-    _own.work = getattr(_own, "work", 0) + 1
+    _own.work = _own.work + 1
     try:
         yield
     finally:
@@ -130,7 +136,7 @@ def recording() -> Iterator[Trace]:
         sys.addaudithook(_hook)
         _installed = True
     # what the user's code opens is the user's, also below the cache's own work
-    outer, _own.work = getattr(_own, "work", 0), 0
+    outer, _own.work = _own.work, 0
     trace = Trace()
     with _guard:
         _active.append(trace)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -92,6 +93,14 @@ def test_demo_leaves_its_entries_in_a_given_folder(notebook, tmp_path):
     store = tmp_path / "store"
     assert demo.run(store, notebook=notebook(SETUP, SQUARE)) == 0
     assert list(store.rglob("*.npz"))
+
+
+def test_demo_leaves_no_kernel_behind(notebook):
+    """Both kernels have ended when the report is there, also after an error."""
+    before = set(psutil.Process().children(recursive=True))
+    demo.run(notebook=notebook(SETUP, "1 / 0"))
+    demo.run(notebook=notebook(SETUP, SQUARE))
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_demo_refuses_a_folder_that_is_not_empty(notebook, tmp_path, capsys):

@@ -17,7 +17,31 @@ __all__ = ["repeated_nodes"]
 
 # decorators that only wrap or annotate; any other may do anything when applied
 _PURE_DECORATORS = frozenset(
-    ["abstractmethod", "cache", "cached", "cached_property", "classmethod", "contextmanager", "dataclass", "final", "jit", "lru_cache", "njit", "override", "overload", "property", "runtime_checkable", "setter", "getter", "deleter", "singledispatch", "staticmethod", "total_ordering", "vectorize", "wraps"]
+    {
+        "abstractmethod",
+        "cache",
+        "cached",
+        "cached_property",
+        "classmethod",
+        "contextmanager",
+        "dataclass",
+        "deleter",
+        "final",
+        "getter",
+        "jit",
+        "lru_cache",
+        "njit",
+        "overload",
+        "override",
+        "property",
+        "runtime_checkable",
+        "setter",
+        "singledispatch",
+        "staticmethod",
+        "total_ordering",
+        "vectorize",
+        "wraps",
+    }
 )
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

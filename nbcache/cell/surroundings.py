@@ -6,6 +6,7 @@ library changes nothing.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -74,8 +75,8 @@ _ERROR_DEFAULTS = {
 
 
 def _pandas(pandas: Any) -> list[str]:
-    from pandas._config import config as options
-
+    # no public function tells a default
+    options: Any = importlib.import_module("pandas._config.config")
     texts = []
     for name, option in sorted(options._registered_options.items()):
         if name in options._deprecated_options:

@@ -140,6 +140,7 @@ class CallTask:
     options: Options
     found: BoundKey
     store: str
+    compress: bool
 
     # --- computing
 
@@ -164,8 +165,8 @@ class CallTask:
             kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
             if kind == "argument":
                 return (
-                    f"it changed its argument {what!r} in place, which a hit would not. "
-                    "Let it work on a copy"
+                    f"it changed its argument {what!r} in place, which a hit would "
+                    "not. Let it work on a copy"
                 )
             if kind in ("global", "closure", "attributes"):
                 return (
@@ -228,7 +229,7 @@ class CallTask:
             seconds=computed.seconds,
             created=time.time(),
             packages=package_versions(),
-            options={"compress": self.options.compress},
+            options={"compress": self.compress},
             source=_source(self.function),
             call=kept_arguments(self.bound),
         )

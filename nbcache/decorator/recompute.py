@@ -123,12 +123,14 @@ def _function(name: str) -> CachedFunction[..., Any]:
 def _imported(name: str) -> tuple[ModuleType, list[str]]:
     """Import the module that a name begins with; give it and the rest of the name."""
     parts = name.split(".")
+    found, rest = sys.modules["__main__"], parts
     if all(part.isidentifier() for part in parts):
-        for count in range(len(parts) - 1, 0, -1):
+        for count in range(1, len(parts)):
             module = _module(".".join(parts[:count]))
-            if module is not None:
-                return module, parts[count:]
-    return sys.modules["__main__"], parts
+            if module is None:
+                break
+            found, rest = module, parts[count:]
+    return found, rest
 
 
 def _module(name: str) -> ModuleType | None:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from nbcache import config, trace
+from nbcache import trace
 from nbcache.cache import Core, notebook_name
 from nbcache.decorator.call import CallTask, bound_key
 from nbcache.decorator.options import Options, name_of
@@ -62,10 +62,10 @@ class CachedFunction(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the result: the stored one, or what the function computes."""
-        settings = config.current()
-        if not (self._options.enabled and settings.enabled):
+        core = self._options.core()
+        if not (self._options.enabled and core.settings.enabled):
             return self._function(*args, **kwargs)
-        return self._fetch(args, kwargs, refresh=self._options.refresh)
+        return self._fetch(core, args, kwargs, refresh=self._options.refresh)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, which becomes the first argument."""
@@ -113,13 +113,26 @@ class CachedFunction(Generic[P, R]):
             refresh=refresh,
             write=options.write or refresh,
         )
-        store = str(options.core().store.folder)
-        return request, CallTask(self._function, name, bound, options, found, store)
+        core = options.core()
+        task = CallTask(
+            function=self._function,
+            name=name,
+            bound=bound,
+            options=options,
+            found=found,
+            store=str(core.store.folder),
+            compress=options.compress or core.settings.compress,
+        )
+        return request, task
 
     def _fetch(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool
+        self,
+        core: Core,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        refresh: bool,
     ) -> R:
-        core = self._options.core()
         try:
             with trace.unseen():
                 request, task = self._request(args, kwargs, refresh=refresh)
@@ -134,7 +147,7 @@ class CachedFunction(Generic[P, R]):
         self, core: Core, why: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> R:
         began = time.perf_counter()
-        result = self._function(*args, **kwargs)  # type: ignore[arg-type]
+        result = self._function(*args, **kwargs)
         core.refuse(self._own_name, "function", why, time.perf_counter() - began)
         return result
 
@@ -192,7 +205,7 @@ class CachedFunction(Generic[P, R]):
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute a call in any case, and store the result."""
-        return self._fetch(args, kwargs, refresh=True)
+        return self._fetch(self._options.core(), args, kwargs, refresh=True)
 
     def put(self, value: R, *args: P.args, **kwargs: P.kwargs) -> None:
         """Store a value that was computed elsewhere as the result of a call.

@@ -178,12 +178,12 @@ def _is_text(kind: Any) -> bool:
 def _put_text(sink: Sink, array: Any) -> None:
     """Write the lengths of texts and their bytes one after the other."""
     pa = _arrow()
-    if array.null_count:
-        array = array.drop_null()
     if str(array.type) == "string_view":
         array = array.cast(pa.large_string())
     elif str(array.type) == "binary_view":
         array = array.cast(pa.large_binary())
+    if array.null_count:
+        array = array.drop_null()
     if len(array) == 0:
         return
     large = str(array.type).startswith("large")

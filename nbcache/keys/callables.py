@@ -86,7 +86,7 @@ def _put_class(walk: hashing.Walk, sink: Any, value: type, path: str) -> None:
 
 
 def _put_module(walk: hashing.Walk, sink: Any, value: ModuleType, path: str) -> None:
-    parts = _parts_of(walk, lambda found: found.module(f"module {path}", value, ""))
+    parts = _parts_of(walk, lambda found: found.module(f"module {path}", value))
     _feed(walk, sink, f"module {value.__name__}", parts)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import inspect
 import os
 import types
 from collections.abc import Iterator
@@ -168,7 +169,7 @@ class Dependencies:
         if not isinstance(value, ModuleType):
             self.value(f"{step}global {name}", value, step)
         elif chains is None:
-            self.module(f"{step}module {name}", value, step)
+            self.module(f"{step}module {name}", value)
         else:
             for chain in sorted(chains):
                 self._attribute(name, value, chain, step)
@@ -186,7 +187,7 @@ class Dependencies:
                 self._text(f"{step}global {said}", "undefined", told="undefined")
                 return
         if isinstance(value, ModuleType):
-            self.module(f"{step}module {said}", value, step)
+            self.module(f"{step}module {said}", value)
         else:
             self.value(f"{step}global {said}", value, step)
 
@@ -199,11 +200,11 @@ class Dependencies:
         elif isinstance(inner, type) and origin.is_user_class(inner):
             self.user_class(inner, f"{step}class {name}")
         elif isinstance(inner, ModuleType):
-            self.module(f"{step}module {name}", inner, step)
+            self.module(f"{step}module {name}", inner)
         else:
             self.add(label, inner)
 
-    def module(self, label: str, module: ModuleType, step: str) -> None:
+    def module(self, label: str, module: ModuleType) -> None:
         """Enter a whole module: user code by content, installed by version."""
         if not origin.is_user_module(module):
             self._library(module.__name__)
@@ -276,7 +277,7 @@ def _annotations(function: FunctionType) -> Iterator[str]:
 
 
 def _class_annotations(cls: type) -> Iterator[str]:
-    found = cls.__dict__.get("__annotations__") or {}
+    found = inspect.get_annotations(cls)
     for name, value in found.items():
         yield f"{name}: {_spell(value)}"
 

@@ -74,7 +74,7 @@ def _without_common_type(before: str, after: str) -> tuple[str, str]:
 
 
 def _columns(summary: str) -> dict[str, str]:
-    """Read back ``DataFrame 10 × 3: price float64, day object`` as a mapping."""
+    """Read back ``DataFrame ...: price float64, day object`` as a mapping."""
     head, colon, tail = summary.partition(": ")
     if not colon or not head.startswith("DataFrame"):
         return {}

@@ -100,7 +100,7 @@ def _find(name: str) -> str | None:
 
 def _stat(path: str) -> Stat:
     try:
-        found = os.stat(path)
+        found = Path(path).stat()
     except OSError:
         return (0, 0, 0)
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size)
@@ -113,11 +113,8 @@ def file_digest(path: str) -> str:
 
 def _file_digest(path: str, above: frozenset[str]) -> str:
     key = (path, _stat(path))
-    if not above and key in _file_forms:
-        # its imports may have changed: they are looked at again
-        own = _file_forms[key]
-    else:
-        own = ""
+    # what it imports may have changed all the same, and is looked at again
+    own = _file_forms.get(key, "") if not above else ""
     try:
         tree = ast.parse(Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -215,10 +212,12 @@ def _agrees(module: ModuleType, tree: ast.Module, path: str) -> bool:
                 return False
         elif name not in bound and not isinstance(value, ModuleType):
             return False
-        elif not isinstance(value, FunctionType | type | ModuleType):
+        elif (
+            not isinstance(value, FunctionType | type | ModuleType)
+            and path not in _seen_unloaded
+        ):
             # computed at import: only a module seen unloaded is known to be as filed
-            if path not in _seen_unloaded:
-                return False
+            return False
     return True
 
 

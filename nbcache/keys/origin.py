@@ -47,7 +47,7 @@ def is_user_file(filename: str) -> bool:
 
 
 def _is_below(filename: str, root: str) -> bool:
-    return filename.startswith(root + "/") or filename.startswith(root + "\\")
+    return filename.startswith((f"{root}/", f"{root}\\"))
 
 
 def is_user_code(code: CodeType) -> bool:

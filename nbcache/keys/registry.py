@@ -130,7 +130,7 @@ _PROVIDERS = {
     "numpy": ("arrays", "foreign"),
     "pandas": ("tables",),
     "pyarrow": ("arrow",),
-    "polars": ("arrow",),
+    "polars": ("polars",),
     "xarray": ("foreign",),
     "scipy": ("foreign",),
     "torch": ("foreign",),

@@ -227,7 +227,7 @@ def _instructions(code: CodeType) -> Iterator[str]:
 
 
 def _place(offsets: list[int], places: dict[int, int], offset: int) -> int:
-    """Number the first kept instruction at or after an offset."""
+    """Give the number of the first kept instruction at or after an offset."""
     index = bisect.bisect_left(offsets, offset)
     return places[offsets[index]] if index < len(offsets) else len(places)
 

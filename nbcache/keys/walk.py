@@ -14,6 +14,7 @@ from nbcache.keys.registry import (
     Handler,
     Hasher,
     Identity,
+    Plan,
     Sink,
     any_registered,
     mark,
@@ -189,6 +190,20 @@ class Walk(ContainerWalk):
             if self.seen(sink, value):
                 return
             self.number(value)
+        try:
+            self._put_by_plan(sink, value, plan, hasher, path)
+        except (UnhashableValue, RecursionError):
+            raise
+        except Exception as error:
+            # a foreign object failed in a way that its handler does not foresee
+            name = qualified_name(kind)
+            raise UnhashableValue(
+                path, name, f"reading it failed: {error!r}"
+            ) from error
+
+    def _put_by_plan(
+        self, sink: Sink, value: Any, plan: Plan, hasher: Hasher | None, path: str
+    ) -> None:
         if hasher is not None:
             self._put_replaced(sink, value, hasher, path)
         elif isinstance(value, type):

@@ -156,7 +156,7 @@ class NbcacheMagics(Magics):
         return api.default_core()
 
     def _read(self, arguments: Any, body: Body) -> None:
-        """Read the newest entry of a name; say if it is not what the cell would give."""
+        """Read the newest entry of a name; say if it is not current."""
         plan = self._plan(arguments, body)
         key = plan.request.key if plan is not None else None
         name = arguments.name or default_name(body.tree)
@@ -271,8 +271,8 @@ def _foretold(plan: _Plan) -> str:
     found = plan.core.lookup(plan.request)
     if isinstance(found, Hit):
         found.opened.close()
-        entry = found.opened.entry
-        return f"{name!r} would come from the cache, stored {info.when_text(entry.created)}"
+        stored = info.when_text(found.opened.entry.created)
+        return f"{name!r} would come from the cache, stored {stored}"
     return f"{name!r} would run: {found}"
 
 

@@ -49,7 +49,7 @@ class NbcacheLineMagics(Magics):
         except (NbcacheError, ValueError) as error:
             raise UsageError(str(error).replace("nbcache ls", "%nbcache ls")) from None
 
-    def _panel(self, core: Core, arguments: Any) -> Any:
+    def _panel(self, core: Core, _arguments: Any) -> Any:
         if not hasattr(self.shell, "kernel"):
             print(info.table_text(info.rows(core)))
             return None
@@ -57,7 +57,7 @@ class NbcacheLineMagics(Magics):
 
         return Panel(api.Cache())
 
-    def _ls(self, core: Core, arguments: Any) -> Any:
+    def _ls(self, core: Core, _arguments: Any) -> Any:
         return info.frame(core)
 
     def _info(self, core: Core, arguments: Any) -> None:

@@ -16,7 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from nbcache.errors import DamagedEntry, UnstorableValue, UntrustedEntry
-from nbcache.storage import codec_numpy, frames, leaves  # noqa: F401
+from nbcache.storage import (
+    codec_numpy,
+    frames,
+    frames_arrow,
+    frames_sparse,
+    leaves,
+)
 from nbcache.storage.codec_classes import register_type
 from nbcache.storage.codec_decode import Decoder
 from nbcache.storage.codec_encode import Encoder
@@ -32,6 +38,8 @@ __all__ = [
     "register_type",
 ]
 
+# that they are imported enters their kinds of nodes into the table
+_KINDS = (codec_numpy, frames, frames_arrow, frames_sparse, leaves)
 _LONGEST_NAME = 200
 
 

@@ -88,6 +88,7 @@ class _Place:
     node: list[Any]
     spec: Any
     fixed: bool = False
+    alone: bool = False
     name: str | None = None
     done: bool = False
 
@@ -119,6 +120,12 @@ class ArrayPlaces:
         if place is not None and place.name is None:
             place.name = name
 
+    def alone(self, node: list[Any]) -> None:
+        """Ask for an array to have memory of its own, whatever it shares now."""
+        place = self._by_node.get(id(node))
+        if place is not None:
+            place.alone = True
+
     def may_stack(self, parent: list[Any], index: int) -> None:
         """Take in a sequence of nodes that may become one array."""
         self._sequences.append((parent, index))
@@ -140,11 +147,12 @@ class ArrayPlaces:
         """
         for place in self._places:
             place.node = encoder.current(place.node)
-        known = [place.array for place in self._places]
+        sharers = [place for place in self._places if not place.alone]
+        known = [place.array for place in sharers]
         known += [array for array, _ in live]
-        count = len(self._places)
+        count = len(sharers)
         for group in sharing.groups(known):
-            places = [self._places[i] for i in group if i < count]
+            places = [sharers[i] for i in group if i < count]
             sources = [live[i - count] for i in group if i >= count]
             if places and sources:
                 _share_live(places, sources)

@@ -264,6 +264,14 @@ class Encoder:
         self.leaves.append((value, node))
         return node
 
+    def alone(self, array: Array) -> Node:
+        """Give the node of an array whose memory nobody else is to share again."""
+        write = encoders[np.ndarray]
+        node = write(self, array.view())
+        if type(node) is list:
+            self.arrays.alone(node)
+        return node
+
     def blob(self, array: Array) -> Any:
         """Give the place of data that is ours, not the user's."""
         return self.members.blob(array)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbcache.storage.codec_nodes import Node, encoders, kind
+from nbcache.storage.codec_nodes import Node, Write, encoders, finders, kind
 from nbcache.storage.codec_sequences import SHORTEST, unpacked
 
 if TYPE_CHECKING:
@@ -293,6 +293,30 @@ _composed(
 _composed(datetime.timezone, "timezone", _timezone_parts, _timezone)
 encoders[zoneinfo.ZoneInfo] = _write_zone
 kind("ZoneInfo", lambda _, content: zoneinfo.ZoneInfo(content))
+
+
+def _find_pytz(_: Encoder, cls: type) -> Write | None:
+    """Give how the zones of pytz are written, which pandas 2 uses."""
+    return _write_pytz if cls.__module__.partition(".")[0] == "pytz" else None
+
+
+def _write_pytz(encoder: Encoder, value: Any) -> Node:
+    import pytz
+
+    name = getattr(value, "zone", None)
+    if name and pytz.timezone(name) is value:
+        return ["pytz", name]
+    return encoder.leaf(value)
+
+
+def _pytz(_: Decoder, content: Any) -> Any:
+    import pytz
+
+    return pytz.timezone(content)
+
+
+finders.append(_find_pytz)
+kind("pytz", _pytz)
 
 # ---------------------------------------------------------------- paths, bytes
 

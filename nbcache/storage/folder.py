@@ -82,7 +82,7 @@ class Folder:
                 with self.temporary() as (file, temporary):
                     file.write(data)
                     file.flush()
-                    os.replace(temporary, path)
+                    temporary.replace(path)
 
     @cached_property
     def _origin(self) -> str:

@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,9 @@ class History:
             self._noted, self._flushed = 0, time.monotonic()
         if not (uses or outcomes) or not self.path.parent.is_dir():
             return
-        try:
+        # statistics are not worth a warning in somebody's cell
+        with suppress(OSError, sqlite3.Error):
             self._write(uses, outcomes)
-        except (OSError, sqlite3.Error):
-            # statistics are not worth a warning in somebody's cell
-            pass
 
     def _write(
         self,

@@ -1,9 +1,9 @@
 """Single flight: one computation for each key among threads and processes.
 
 Never needed for a right answer, only to save work: where a lock cannot be had, the
-caller computes.  Processes of one host exclude each other by ``flock``; POSIX record locks
-will not do, since closing any other descriptor of the file drops them, and threads of a
-process share them.
+caller computes.  Processes of one host exclude each other by ``flock``; POSIX record
+locks will not do, since closing any other descriptor of the file drops them, and
+threads of a process share them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+_fcntl: Any
 try:
-    import fcntl
+    import fcntl as _fcntl
 except ImportError:  # not on Windows: no lock between processes there
-    fcntl = None  # type: ignore[assignment]
+    _fcntl = None
 
 __all__ = ["single_flight"]
 
@@ -37,10 +39,8 @@ def _forget_in_child() -> None:
     _guard = threading.Lock()
     _threads.clear()
     for descriptor in list(_held):
-        try:
+        with suppress(OSError):
             os.close(descriptor)
-        except OSError:
-            pass
     _held.clear()
 
 
@@ -129,7 +129,7 @@ def _acquire(
     path: Path, ready: Callable[[], bool], notice: Callable[[], None]
 ) -> int | None:
     """Take the lock of processes; None where there is none to be had."""
-    if fcntl is None:
+    if _fcntl is None:
         return None
     found: list[int] = []
     try:
@@ -144,7 +144,7 @@ def _try(path: Path, found: list[int]) -> bool:
     descriptor = os.open(path, flags, 0o600)
     _held.add(descriptor)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         # the holder before us removed the file: a lock on it excludes nobody
         if _is_same_file(descriptor, path):
             found.append(descriptor)
@@ -168,10 +168,8 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 def _release(path: Path, descriptor: int | None) -> None:
     if descriptor is None:
         return
-    try:
+    with suppress(OSError):
         path.unlink(missing_ok=True)
-    except OSError:
-        pass
     if descriptor in _held:
         _held.discard(descriptor)
         os.close(descriptor)

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,12 +143,11 @@ class Store:
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way, where it can be looked at."""
         target = self.folder / "damaged" / f"{time.time_ns()}-{path.name}"
-        try:
+        # in a read-only folder it stays, and is a miss each time
+        with suppress(OSError, sqlite3.Error):
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            os.replace(path, target)
+            path.replace(target)
             self.index.remove([path.name])
-        except (OSError, sqlite3.Error):
-            pass  # read-only: it stays, and is a miss each time
 
     # --- writing
 
@@ -229,7 +229,7 @@ class Store:
                     return first
             except OSError:
                 pass  # a file system without hard links
-        os.replace(temporary, path)
+        temporary.replace(path)
         return None
 
     def _standing(self, path: Path, key: str) -> Entry | None:
@@ -242,10 +242,8 @@ class Store:
         return opened.entry
 
     def _index(self, entry: Entry) -> None:
-        try:
+        with suppress(OSError, sqlite3.Error):  # the listing finds the file by itself
             self.index.add([entry])
-        except (OSError, sqlite3.Error):
-            pass  # the listing finds the file by itself
 
     # --- listing and deleting
 
@@ -317,10 +315,8 @@ class Store:
                 gone.append(entry.file)
             except FileNotFoundError:
                 gone.append(entry.file)
-        try:
+        with suppress(OSError, sqlite3.Error):
             self.index.remove(gone)
-        except (OSError, sqlite3.Error):
-            pass
         return len(gone)
 
     def clear(self) -> int:
@@ -339,8 +335,6 @@ class Store:
                 f"{self.place.entries} has no CACHEDIR.TAG: not a store of nbcache"
             )
         self.place.empty()
-        try:
+        with suppress(OSError, sqlite3.Error):
             self.index.remove(there)
-        except (OSError, sqlite3.Error):
-            pass
         return len(there)

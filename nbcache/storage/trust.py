@@ -1,8 +1,9 @@
 """Who wrote an entry: a signature with a secret of the user's own.
 
-The signature says that a process with this secret wrote these bytes under this key; only
-then are an entry's pickled parts decoded.  The secret lies in Jupyter's data folder, made
-at first use; ``NBCACHE_SECRET_FILE`` names another, for a team or a cluster.
+The signature says that a process with this secret wrote these bytes under this key;
+only then are an entry's pickled parts decoded.  The secret lies in Jupyter's data
+folder, made at first use; ``NBCACHE_SECRET_FILE`` names another, for a team or a
+cluster.
 
 References
 ----------
@@ -18,6 +19,7 @@ import os
 import secrets
 import stat
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from nbcache.errors import CacheWarning
@@ -110,10 +112,8 @@ def _read_or_make(path: Path, named: bool) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         # link, not rename: of several processes that begin together, the first wins
-        try:
+        with suppress(FileExistsError):
             os.link(made, path)
-        except FileExistsError:
-            pass
     finally:
         made.unlink(missing_ok=True)
     return _read(path)

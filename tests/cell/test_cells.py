@@ -88,14 +88,23 @@ RESTORED = {
     ),
     "instance of a class of the cell": (
         "",
-        "%%cached a\nclass M:\n    def __init__(self):\n        self.v = [1]\n    "
-        "def get(self):\n        return self.v\nm = M()",
+        """%%cached a
+class M:
+    def __init__(self):
+        self.v = [1]
+    def get(self):
+        return self.v
+m = M()""",
         "(isinstance(m, M), type(m) is M, m.get())",
     ),
     "instance of a dataclass of the cell": (
         "",
-        "%%cached a\nfrom dataclasses import dataclass\n@dataclass\nclass P:\n    x: int"
-        "\np = P(3)",
+        """%%cached a
+from dataclasses import dataclass
+@dataclass
+class P:
+    x: int
+p = P(3)""",
         "(isinstance(p, P), p, p == P(3))",
     ),
     "instance of a class of the notebook": (
@@ -110,8 +119,10 @@ RESTORED = {
     ),
     "frame": (
         "",
-        "%%cached a\nimport pandas as pd\n"
-        "d = pd.DataFrame({'a': [1.5, 2], 'b': ['x', None]})\ns = d['a']",
+        """%%cached a
+import pandas as pd
+d = pd.DataFrame({'a': [1.5, 2], 'b': ['x', None]})
+s = d['a']""",
         "d.dtypes.astype(str).tolist(), d.to_csv(), s.tolist()",
     ),
     "conditional name": (
@@ -144,7 +155,7 @@ def test_a_hit_leaves_what_the_run_left(fresh, name):
 
 SHOWN = {
     "print": "%%cached a\nprint('one')\nprint('two')",
-    "both streams": "%%cached a\nimport sys\nprint('out')\nprint('err', file=sys.stderr)",
+    "both streams": "%%cached a\nimport sys\nprint(1)\nprint(2, file=sys.stderr)",
     "last value": "%%cached a\n[1, 2]",
     "silenced value": "%%cached a\nx = 1\nx;",
     "frame": "%%cached a\nimport pandas as pd\npd.DataFrame({'a': [1]})",

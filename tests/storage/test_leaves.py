@@ -311,7 +311,13 @@ def test_function_keeps_all_its_attributes():
     read = trusted(values, namespace=namespace)
     g = read["f"]
     assert g is not f
-    for name in ("__name__", "__qualname__", "__doc__", "__annotations__", "__module__"):
+    for name in (
+        "__name__",
+        "__qualname__",
+        "__doc__",
+        "__annotations__",
+        "__module__",
+    ):
         assert getattr(g, name) == getattr(f, name), name
     assert g.__defaults__[0] is read["b"]
     assert g.x is read["x"]

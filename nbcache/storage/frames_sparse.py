@@ -1,0 +1,69 @@
+"""Kinds of nodes: sparse matrices and arrays of scipy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbcache.storage.codec_nodes import Node, Write, finders, kind
+from nbcache.storage.codec_types import fill_dict, pairs
+
+if TYPE_CHECKING:
+    from nbcache.storage.codec_decode import Decoder
+    from nbcache.storage.codec_encode import Encoder
+
+__all__: list[str] = []
+
+_CLASSES = {
+    f"{form}_{shape}"
+    for form in ("csr", "csc", "bsr", "coo", "dia", "lil", "dok")
+    for shape in ("matrix", "array")
+}
+
+
+def _find(_: Encoder, cls: type) -> Write | None:
+    named = cls.__module__.startswith("scipy.sparse") and cls.__name__ in _CLASSES
+    return _write if named else None
+
+
+finders.append(_find)
+
+
+def _write(encoder: Encoder, value: Any) -> Node:
+    content: list[Any] = []
+    node = encoder.begin(value, "sparse", [type(value).__name__, content])
+    pairs(encoder, vars(value), content)
+    return node
+
+
+def _make(_: Decoder, content: Any) -> Any:
+    import scipy.sparse
+
+    if content[0] not in _CLASSES:
+        raise ValueError(f"scipy has no {content[0]}")
+    cls = getattr(scipy.sparse, content[0])
+    # not the constructor: it would give indices another type
+    return cls.__new__(cls)
+
+
+def _fill(decoder: Decoder, value: Any, content: Any) -> None:
+    fill_dict(decoder, vars(value), content[1])
+    if not decoder.trusted:
+        _check(value)
+
+
+def _check(value: Any) -> None:
+    """Fail if compiled code would follow an index out of its array."""
+    form = value.format
+    if form in ("csr", "csc", "bsr"):
+        value.check_format(full_check=True)
+    elif form == "coo":
+        value._check()
+    elif form == "dia":
+        rows, _ = value.data.shape
+        if value.offsets.shape != (rows,) or len(np.unique(value.offsets)) != rows:
+            raise ValueError("a matrix by diagonals has wrong offsets")
+
+
+kind("sparse", _make, _fill)
