@@ -23,6 +23,7 @@ from nbcache.keys.registry import (
     Walker,
     head,
     mark,
+    put_kind,
     qualified_name,
     register,
 )
@@ -64,8 +65,7 @@ def _put_extras(
     walk: Walker, sink: Sink, value: Any, left_out: frozenset[str], path: str
 ) -> None:
     """Write the class of an array and what its instances carry besides the data."""
-    mark(sink, "subclass")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     named = {n: held for n, held in attributes(value).items() if n not in left_out}
     walk.keep(named)
     walk.put_named(sink, named, path)

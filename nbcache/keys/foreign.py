@@ -20,6 +20,7 @@ from nbcache.keys.registry import (
     Sink,
     Walker,
     mark,
+    put_kind,
     qualified_name,
     register,
 )
@@ -48,22 +49,21 @@ def _put_random(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     kind = type(value)
     state = value.getstate()
     walk.keep(state)
+    put_kind(walk, sink, value, path)
     if qualified_name(kind) != "random.Random":
-        mark(sink, "subclass")
-        walk.put(sink, kind, path)
         _put_extras(walk, sink, value, frozenset({"gauss_next"}), path)
     walk.put(sink, state, f"{path}.getstate()")
 
 
 def _put_generator(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "numpy Generator")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     walk.put(sink, value.bit_generator, f"{path}.bit_generator")
 
 
 def _put_bit_generator(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "numpy BitGenerator")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     state = value.state
     seeds = getattr(value, "seed_seq", None)
     if seeds is None:  # numpy before 1.25
@@ -75,7 +75,7 @@ def _put_bit_generator(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 def _put_seed_sequence(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "numpy SeedSequence")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     walk.put(sink, value.entropy, f"{path}.entropy")
     facts = value.spawn_key, value.pool_size, value.n_children_spawned
     walk.put_items(sink, list(facts), path)
@@ -83,7 +83,7 @@ def _put_seed_sequence(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 def _put_random_state(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "numpy RandomState")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     state = value.get_state(legacy=False)
     walk.keep(state)
     walk.put_pairs(sink, state, f"{path}.get_state()")
@@ -113,7 +113,7 @@ _SPARSE_NAMES = frozenset(
 def _put_sparse(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     """Write a sparse array by its parts, without the slack at their ends."""
     mark(sink, f"sparse {value.format}")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     walk.put(sink, tuple(int(size) for size in value.shape), path)
     if value.format == "dok":
         walk.put(sink, value.dtype, path)
@@ -148,7 +148,7 @@ def _put_tensor(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     if value.grad_fn is not None:
         raise refusal(value, path, "part of a graph: use .detach()")
     mark(sink, "torch Tensor")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     facts = (
         *(str(value.dtype), str(value.device), str(value.layout)),
         *(bool(value.requires_grad), bool(value.is_conj()), bool(value.is_neg())),
@@ -156,7 +156,8 @@ def _put_tensor(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     sink.update(plain.dumps((facts, tuple(value.shape))))
     _put_extras(walk, sink, value, frozenset(), path)
     walk.put(sink, value.grad, f"{path}.grad")
-    walk.put(sink, value._backward_hooks, f"{path}._backward_hooks")
+    # none yet, or none any more
+    walk.put(sink, value._backward_hooks or None, f"{path}._backward_hooks")
     torch = sys.modules["torch"]
     if value.layout is not torch.strided:
         _put_sparse_tensor(walk, sink, value.detach(), path)
@@ -217,7 +218,7 @@ def _put_jax_array(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
         walk.put(sink, str(value.dtype), path)
         value = jax.random.key_data(value)
-    sink.update(plain.dumps(bool(value.weak_type)))
+    sink.update(plain.dumps(bool(getattr(value, "weak_type", False))))
     array = np.asarray(value)
     walk.keep(array)
     put_contents(walk, sink, array, path)
@@ -232,7 +233,7 @@ def _refuse_tracer(_walk: Walker, _sink: Sink, value: Any, path: str) -> None:
 
 def _put_variable(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "xarray Variable")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     walk.put_items(sink, list(value.dims), path)
     _put_metadata(walk, sink, value, path)
     data = value._data
@@ -275,7 +276,7 @@ def _put_indexes(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 def _put_data_array(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "xarray DataArray")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     walk.put(sink, value.name, path)
     walk.put(sink, value.variable, path)
     coords = {name: held.variable for name, held in value.coords.items()}
@@ -285,7 +286,7 @@ def _put_data_array(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 def _put_dataset(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "xarray Dataset")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     _put_metadata(walk, sink, value, path)
     _put_variables(walk, sink, dict(value.variables), path)
     walk.put_unordered(sink, list(value.coords), path)
@@ -294,7 +295,7 @@ def _put_dataset(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 def _put_tree(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     mark(sink, "xarray DataTree")
-    walk.put(sink, type(value), path)
+    put_kind(walk, sink, value, path)
     walk.put(sink, value.name, path)
     own = value.to_dataset(inherit=False)
     walk.keep(own)
@@ -316,7 +317,9 @@ _HANDLERS: dict[str, tuple[Identity, Handler]] = {
     "jax.Array": (Identity.ATOMIC, _put_jax_array),
     "jaxlib._jax.ArrayImpl": (Identity.ATOMIC, _put_jax_array),
     "jaxlib.xla_extension.ArrayImpl": (Identity.ATOMIC, _put_jax_array),
+    "jax.jaxlib._jax.Array": (Identity.ATOMIC, _put_jax_array),
     "jax._src.prng.PRNGKeyArray": (Identity.ATOMIC, _put_jax_array),
+    "jax._src.random.prng.PRNGKeyArray": (Identity.ATOMIC, _put_jax_array),
     "jax._src.core.Tracer": (Identity.ATOMIC, _refuse_tracer),
     "xarray.core.variable.Variable": (Identity.COUNTS, _put_variable),
     "xarray.core.dataarray.DataArray": (Identity.COUNTS, _put_data_array),

@@ -118,6 +118,9 @@ def attributes(value: Any) -> dict[str, Any]:
             named[name] = content
     # the hash of attrs(cache_hash=True) is another one in each process
     named.pop("_attrs_cached_hash", None)
+    given = named.get("__pydantic_fields_set__")
+    if isinstance(given, set):
+        named["__pydantic_fields_set__"] = frozenset(given)  # nobody else's set
     return named
 
 

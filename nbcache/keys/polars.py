@@ -15,21 +15,21 @@ import numpy as np
 from nbcache.keys import plain
 from nbcache.keys.buffers import digest_memory
 from nbcache.keys.instances import put_reduction, refusal
-from nbcache.keys.registry import Handler, Identity, Sink, Walker, mark, register
+from nbcache.keys.registry import (
+    Handler,
+    Identity,
+    Sink,
+    Walker,
+    mark,
+    put_kind,
+    register,
+)
 
 __all__: list[str] = []
 
 
-def _put_kind(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    """Write the class of a value; the version of polars does not count."""
-    kind = type(value)
-    mark(sink, f"polars {kind.__name__}")
-    if kind.__module__.partition(".")[0] != "polars":
-        walk.put(sink, kind, path)
-
-
 def _put_frame(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     sink.update(plain.dumps(value.shape))
     for series in value.get_columns():
         sink.update(plain.dumps(series.name))
@@ -37,7 +37,7 @@ def _put_frame(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 
 def _put_series(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     sink.update(plain.dumps(value.name))
     _put_values(walk, sink, value, path)
 

@@ -26,6 +26,7 @@ __all__ = [
     "head",
     "mark",
     "plan_for",
+    "put_kind",
     "qualified_name",
     "register",
     "register_hash",
@@ -199,6 +200,17 @@ def head(name: str) -> bytes:
 def mark(sink: Sink, name: str, size: int = 0) -> None:
     """Write the tag of a node, with the number of items or bytes that follow."""
     sink.update(head(name) + size.to_bytes(8, "little"))
+
+
+def put_kind(walk: Walker, sink: Sink, value: Any, path: str) -> None:
+    """Write the class of a value: one of the libraries known here without version."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    if package in _PROVIDERS:
+        mark(sink, f"{package} {kind.__qualname__}")
+    else:
+        mark(sink, "subclass")
+        walk.put(sink, kind, path)
 
 
 def plan_for(kind: type) -> Plan:

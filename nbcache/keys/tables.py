@@ -13,7 +13,7 @@ import numpy as np
 from nbcache.keys import arrays, plain
 from nbcache.keys.arrow import put_arrow_type, put_arrow_values
 from nbcache.keys.instances import put_instance, put_reduction
-from nbcache.keys.registry import Identity, Sink, Walker, mark, register
+from nbcache.keys.registry import Identity, Sink, Walker, mark, put_kind, register
 
 __all__: list[str] = []
 
@@ -22,16 +22,6 @@ pd: Any = importlib.import_module("pandas")
 
 _GROUP = 16 << 20  # bytes of columns that are copied together
 _LEAST = 8  # columns of 8 bytes that fill a cache line
-
-
-def _put_kind(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    """Write the class of a pandas value; the version of pandas does not count."""
-    kind = type(value)
-    if kind.__module__.partition(".")[0] == "pandas":
-        mark(sink, f"pandas {kind.__name__}")
-    else:
-        mark(sink, "pandas subclass")
-        walk.put(sink, kind, path)
 
 
 def _put_labels(walk: Walker, sink: Sink, value: Any, path: str) -> None:
@@ -50,7 +40,7 @@ def _put_labels(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 
 def _put_frame(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     index, columns = value.index, value.columns
     walk.put(sink, columns, f"{path}.columns")
     walk.put(sink, index, f"{path}.index")
@@ -117,7 +107,7 @@ class _Columns:
 
 
 def _put_series(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     walk.put(sink, value.name, f"{path}.name")
     walk.put(sink, value.index, f"{path}.index")
     _put_labels(walk, sink, value, path)
@@ -131,7 +121,7 @@ def _put_series(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 
 def _put_index(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     walk.put_items(sink, list(value.names), f"{path}.names")
     if isinstance(value, pd.RangeIndex):
         sink.update(plain.dumps((value.start, value.stop, value.step)))
@@ -147,7 +137,7 @@ def _put_index(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 def _put_level(walk: Walker, sink: Sink, codes: Any, level: Any, path: str) -> None:
     """Write a level by the values that occur, in the order in which they do."""
     order, occurring = pd.factorize(codes)
-    missing = [place for place, code in enumerate(occurring.tolist()) if code == -1]
+    missing = [place for place, code in enumerate(occurring) if code == -1]
     sink.update(plain.dumps(tuple(missing)))
     arrays.put_contents(walk, sink, np.ascontiguousarray(order, np.int64), path)
     _put_values(walk, sink, level.take(occurring[occurring != -1])._values, path)
@@ -165,7 +155,7 @@ def _put_values(walk: Walker, sink: Sink, values: Any, path: str) -> None:
         return
     for kind, put in _ARRAYS.items():
         if isinstance(values, kind):
-            _put_kind(walk, sink, values, path)
+            put_kind(walk, sink, values, path)
             _put_dtype(walk, sink, values.dtype, path)
             put(walk, sink, values, path)
             return
@@ -203,9 +193,10 @@ def _put_masked(walk: Walker, sink: Sink, values: Any, path: str) -> None:
 
 def _put_texts(walk: Walker, sink: Sink, values: Any, path: str) -> None:
     """Write texts and None where one is missing."""
-    texts = np.where(values.isna(), None, values._ndarray).tolist()
-    walk.keep(texts)
-    walk.put_items(sink, texts, path)
+    texts: Any = np.where(values.isna(), None, values._ndarray)
+    items = texts.tolist()
+    walk.keep(items)
+    walk.put_items(sink, items, path)
 
 
 def _put_arrow(walk: Walker, sink: Sink, values: Any, path: str) -> None:
@@ -258,7 +249,7 @@ def _put_dtype(walk: Walker, sink: Sink, dtype: Any, path: str) -> None:
     if isinstance(dtype, np.dtype):
         arrays.put_dtype(walk, sink, dtype, path)
         return
-    _put_kind(walk, sink, dtype, path)
+    put_kind(walk, sink, dtype, path)
     if isinstance(dtype, pd.CategoricalDtype):
         walk.put(sink, dtype.ordered, path)
         walk.put(sink, dtype.categories, f"{path}.categories")
@@ -295,7 +286,7 @@ def _put_inner(walk: Walker, sink: Sink, dtype: Any, path: str) -> None:
 
 def _put_moment(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     """Write a Timestamp or Timedelta by its count of units."""
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     stamp = isinstance(value, pd.Timestamp)
     exact = value.to_datetime64() if stamp else value.to_timedelta64()
     sink.update(plain.dumps((exact.dtype.str, int(exact.view("i8")))))
@@ -305,13 +296,13 @@ def _put_moment(walk: Walker, sink: Sink, value: Any, path: str) -> None:
 
 
 def _put_period(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     sink.update(plain.dumps(value.ordinal))
     walk.put(sink, value.freq, f"{path}.freq")
 
 
 def _put_interval(walk: Walker, sink: Sink, value: Any, path: str) -> None:
-    _put_kind(walk, sink, value, path)
+    put_kind(walk, sink, value, path)
     walk.put_items(sink, [value.left, value.right, value.closed], path)
 
 
@@ -328,8 +319,8 @@ _VALUES: list[tuple[Any, Identity, Any]] = [
     (pd.api.extensions.ExtensionDtype, Identity.ATOMIC, _put_dtype_value),
     (pd.Timestamp, Identity.ATOMIC, _put_moment),
     (pd.Timedelta, Identity.ATOMIC, _put_moment),
-    (type(pd.NaT), Identity.ATOMIC, _put_kind),
-    (type(pd.NA), Identity.ATOMIC, _put_kind),
+    (type(pd.NaT), Identity.ATOMIC, put_kind),
+    (type(pd.NA), Identity.ATOMIC, put_kind),
     (pd.Period, Identity.ATOMIC, _put_period),
     (pd.Interval, Identity.ATOMIC, _put_interval),
     (pd.tseries.offsets.BaseOffset, Identity.ATOMIC, _put_offset),

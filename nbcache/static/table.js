@@ -69,11 +69,12 @@ function render({ model, el }) {
     const box = element("input", { type: "checkbox" });
     box.setAttribute("aria-label", `Select ${one.label}`);
     const cells = columns.map((column, at) => {
-      const cell = element("td", { textContent: one.cells[at], title: one.cells[at] });
-      cell.classList.toggle("nbcache-number", column.number);
+      const cell = element("td", { textContent: one.cells[at] });
+      if (column.form === "wide") cell.title = one.cells[at];
+      cell.className = `nbcache-${column.form}`;
       return cell;
     });
-    const row = element("tr", {}, element("td", {}, box), ...cells);
+    const row = element("tr", { title: one.key }, element("td", {}, box), ...cells);
     row.dataset.key = one.key;
     return row;
   }
@@ -113,7 +114,7 @@ function render({ model, el }) {
       element("th", { scope: "col" }, all),
       ...model.get("view").columns.map((column) => {
         const cell = element("th", { scope: "col", textContent: column.name });
-        cell.classList.toggle("nbcache-number", column.number);
+        cell.className = `nbcache-${column.form}`;
         return cell;
       }),
     );

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 # that they are imported enters their kinds of nodes into the table
+
 _KINDS = (codec_numpy, frames, frames_arrow, frames_sparse, leaves)
 _LONGEST_NAME = 200
 
@@ -120,7 +121,8 @@ def encode(
         encoder.arrays.finish(encoder, index.arrays())
     except UnstorableValue as error:
         raise _at(next(iter(values)), error) from error
-    paths = tuple(dict.fromkeys(path for path, _ in leaves.paths(nodes)))
+    found_paths = leaves.paths(nodes) if encoder.leaves else ()
+    paths = tuple(dict.fromkeys(path for path, _ in found_paths))
     tree = _tree(encoder, nodes, stream)
     return Encoded(tree, encoder.members.arrays, paths, tuple(encoder.classes))
 
@@ -192,12 +194,19 @@ def decode(
     OSError
         Whatever `read` raises.
     """
+    decoder: Decoder | None = None
     try:
         decoder = Decoder(tree, read, live or {}, classes, namespace, allow_pickle)
         return {
             decoder.value(name): decoder.value(node) for name, node in tree["values"]
         }
-    except (DamagedEntry, UntrustedEntry, Unresolved, OSError):
+    except (DamagedEntry, UntrustedEntry, Unresolved):
         raise
+    except (RecursionError, MemoryError) as error:
+        if not allow_pickle:
+            raise DamagedEntry("the entry's tree takes too much memory") from error
+        raise Unresolved("there is not enough memory to decode the entry") from error
     except Exception as error:  # whatever a hostile tree makes numpy or pandas raise
+        if decoder is not None and error is decoder.read_error:
+            raise
         raise DamagedEntry(f"the entry's tree is not one of ours: {error}") from error

@@ -186,31 +186,48 @@ class ArrayPlaces:
         places: list[_Place] = []
         for node in parent[index]:
             place = self._by_node.get(id(node))
-            if place is None or place.done or place.name or len(place.node) > 2:
+            if place is None or not _may_stack(place):
                 return
             places.append(place)
         arrays = [place.array for place in places]
-        first = arrays[0]
-        if first.ndim == 0 or first.dtype.hasobject or type(places[0].spec) is not str:
-            return
-        ragged = first.ndim == 1 and any(a.shape != first.shape for a in arrays)
-        for array in arrays:
-            if (
-                array.dtype != first.dtype
-                or array.nbytes > LARGEST_IN_STACK
-                or not array.flags.c_contiguous
-                or (array.ndim != 1 if ragged else array.shape != first.shape)
-            ):
-                return
-        data = np.concatenate(arrays)
-        if ragged:
-            ends = np.fromiter(accumulate(map(len, arrays), initial=0), np.int64)
-            parent[index] = {"ragged": [members.blob(data), members.blob(ends)]}
-        else:
-            data = data.reshape(len(arrays), *first.shape)
-            parent[index] = {"stack": members.blob(data)}
+        parent[index] = _stacked(places, arrays, members)
         for place in places:
             place.done = True
+
+
+def _may_stack(place: _Place) -> bool:
+    array = place.array
+    return (
+        # neither objects nor bytes, neither a view nor referred to
+        place.node[0] == "a"
+        and len(place.node) == 2
+        and not (place.done or place.name or array.dtype.hasobject)
+        and type(place.spec) is str
+        and array.ndim > 0
+        and array.nbytes <= LARGEST_IN_STACK
+        and array.flags.c_contiguous
+    )
+
+
+def _stacked(places: list[_Place], arrays: list[Array], members: Members) -> Any:
+    """Give many small arrays as few large ones."""
+    first = arrays[0]
+    shapes = {array.shape for array in arrays}
+    dtypes = {place.spec for place in places}
+    if len(dtypes) == 1 and len(shapes) == 1:
+        data = np.concatenate(arrays).reshape(len(arrays), *first.shape)
+        return {"stack": members.blob(data)}
+    if len(dtypes) == 1 and all(len(shape) == 1 for shape in shapes):
+        ends = np.fromiter(accumulate(map(len, arrays), initial=0), np.int64)
+        return {"ragged": [members.blob(np.concatenate(arrays)), members.blob(ends)]}
+    layouts: dict[Any, int] = {}
+    codes = np.empty(len(arrays), np.int32)
+    starts = np.empty(len(arrays), np.int64)
+    for i, (place, array) in enumerate(zip(places, arrays, strict=True)):
+        codes[i] = layouts.setdefault((place.spec, array.shape), len(layouts))
+        starts[i] = members.add_small(array)
+    table = [[spec, list(shape)] for spec, shape in layouts]
+    return {"arrays": [table, members.blob(codes), members.blob(starts)]}
 
 
 def _share(places: list[_Place], encoder: Encoder) -> None:

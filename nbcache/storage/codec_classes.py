@@ -105,6 +105,12 @@ def _write_named(encoder: Encoder, value: Any) -> Node:
     return encoder.leaf(value) if name is None else ["name", list(name)]
 
 
+def _scope(decoder: Decoder, _: Any) -> dict[str, Any]:
+    if decoder.namespace is None:
+        raise Unresolved("a function needs the namespace it was defined in")
+    return decoder.namespace
+
+
 def _write_module(encoder: Encoder, value: ModuleType) -> Node:
     if sys.modules.get(value.__name__) is value:
         return ["module", value.__name__]
@@ -129,6 +135,7 @@ kind(
 )
 kind("class", lambda decoder, content: decoder.class_at(content))
 kind("module", _module)
+kind("scope", _scope)
 
 
 # ---------------------------------------------------------------- registered types

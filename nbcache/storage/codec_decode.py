@@ -51,8 +51,9 @@ class Decoder:
         self.trusted = trusted
         self.object_groups: dict[int, Array] = {}
         self.leaves: list[Any] | None = None
+        self.read_error: OSError | None = None
         self._read = read
-        self._small: Array | None = None
+        self._small: memoryview | None = None
         self._numbered: dict[int, Any] = {}
         self._extra = {node[2]: node for node in tree.get("extra", ())}
         self._classes: dict[int, type] = {}
@@ -116,7 +117,11 @@ class Decoder:
 
     def member(self, name: str | int) -> Array:
         """Give a member by name, or by number."""
-        array = self._read(name if type(name) is str else f"{INTERNAL}{name:d}")
+        try:
+            array = self._read(name if type(name) is str else f"{INTERNAL}{name:d}")
+        except OSError as error:
+            self.read_error = error
+            raise
         if type(array) is not np.ndarray or array.dtype.hasobject:
             raise DamagedEntry(f"member {name!r} is no plain array")
         return array
@@ -124,23 +129,23 @@ class Decoder:
     def blob(self, content: Any) -> Array:
         """Give data that is ours, not the user's."""
         if type(content) is list:
-            return self.small(*content)
+            start, spec, shape = content
+            return self.small(start, dtype_of(spec), shape)
         return self.member(content)
 
-    def small(self, start: int, spec: Any, shape: list[int], fortran: int = 0) -> Array:
+    def small(
+        self, start: int, dtype: np.dtype[Any], shape: list[int], fortran: int = 0
+    ) -> Array:
         """Give an array out of the member of small ones."""
-        if self._small is None:
-            self._small = self.member(int(self.tree["small"]))
+        data = self._small
+        if data is None:
+            data = self._small = self.member(int(self.tree["small"])).data
         # numpy takes negative numbers here and reads memory that is not ours
-        if start < 0 or min(shape, default=0) < 0:
+        if start < 0 or (shape and min(shape) < 0):
             raise ValueError("an array outside its member")
-        return np.ndarray(
-            tuple(shape),
-            dtype_of(spec),
-            self._small.data,
-            start,
-            order="F" if fortran else "C",
-        )
+        if fortran:
+            return np.ndarray(shape, dtype, data, start, order="F")
+        return np.ndarray(shape, dtype, data, start)
 
     # ------------------------------------------------------------ names
 

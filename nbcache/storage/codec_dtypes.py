@@ -28,7 +28,7 @@ def spec_of(dtype: np.dtype[Any]) -> Spec:
     """
     if dtype.metadata is not None:
         raise TypeError(f"dtype {dtype} with metadata")
-    if dtype.names is None and dtype.subdtype is None and type(dtype) in _PLAIN:
+    if type(dtype) in _PLAIN and dtype.names is None and dtype.subdtype is None:
         return dtype.str
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype

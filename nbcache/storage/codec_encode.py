@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder"]
 
-# each level takes three Python frames, in reading too; what is deeper is pickled,
-# which takes no frames when it is read
-DEEPEST = 150
+# each level takes four Python frames, in reading too; what is deeper is pickled, which
+# takes no frames when it is read
+DEEPEST = 100
 # longer text stands outside the tree
 LONGEST_TEXT = 512
 _LARGEST = 1 << 63
@@ -55,6 +55,7 @@ class Encoder:
         pickled: set[int],
     ) -> None:
         self.live = live
+        self._live = live.ids()
         self.rule = classes
         self.namespace = namespace
         self.pickled = pickled
@@ -65,11 +66,14 @@ class Encoder:
         self.arrays = ArrayPlaces()
         self.members = Members()
         self._nodes: dict[int, list[Any]] = {}
+        self._writers: dict[type, Write] = {}
         # ids are good for as long as the objects live, temporary ones too
         self._kept: list[object] = []
         self._open: set[int] = set()
         self._hashing = 0
         self._digests: dict[type, str | None] = {}
+        if namespace is not None:
+            self.begin(namespace, "scope")
         self._numbers: list[list[Any]] = []
         self._depth = 0
 
@@ -78,18 +82,21 @@ class Encoder:
     def node(self, value: Any) -> Node:
         """Give the node of a value."""
         kind = type(value)
-        if kind in _ALWAYS_ATOMS:
-            return value
-        if kind is int and -_LARGEST <= value < _LARGEST:
-            return value
-        if kind is str and len(value) < LONGEST_TEXT and value.isascii():
-            return value
-        if kind is float and value - value == 0:
+        if kind is str:
+            if len(value) < LONGEST_TEXT and value.isascii():
+                return value
+        elif kind is int:
+            if -_LARGEST <= value < _LARGEST:
+                return value
+        elif kind is float:
+            if value - value == 0:  # finite
+                return value
+        elif kind in _ALWAYS_ATOMS:
             return value
         known = self.known(value)
         if known is not None:
             return known
-        write = encoders.get(kind) or self._find(kind)
+        write = encoders.get(kind) or self._writers.get(kind) or self._find(kind)
         self._depth += 1
         if self._depth > DEEPEST:
             write = Encoder.leaf
@@ -101,22 +108,20 @@ class Encoder:
         """Give the node of a value that was met before, is live or must be pickled."""
         key = id(value)
         node = self._nodes.get(key)
-        if node is not None:
-            if self._hashing:
-                if type(value) in (tuple, frozenset):
-                    return None
-                if key in self._open:
-                    raise UnstorableValue(
-                        "", _name(type(value)), "is a key of something that it holds"
-                    )
-            if node[0] == "vars":
-                return ["vars", self.reference(node[1])]
-            return self.reference(node)
-        if key in self.live:
-            return self.live.node(value)
-        if key in self.pickled:
-            return self.leaf(value)
-        return None
+        if node is None:
+            if key in self._live:
+                return self.live.node(value)
+            return self.leaf(value) if key in self.pickled else None
+        if self._hashing:
+            if type(value) in (tuple, frozenset):
+                return None
+            if key in self._open:
+                raise UnstorableValue(
+                    "", _name(type(value)), "is a key of something that it holds"
+                )
+        if node[0] == "vars":
+            return ["vars", self.reference(node[1])]
+        return [*node] if node[0] == "scope" else self.reference(node)
 
     def begin(self, value: Any, kind: str, content: Any = None) -> list[Any]:
         """Give a new node for a value, which from now on is known."""
@@ -283,11 +288,10 @@ class Encoder:
 
     def _find(self, kind: type) -> Write:
         """Give how instances of a class without an entry in the table are written."""
-        for find in finders:
-            write = find(self, kind)
-            if write is not None:
-                return write
-        return Encoder.leaf
+        found = (find(self, kind) for find in finders)
+        write = next((write for write in found if write is not None), Encoder.leaf)
+        self._writers[kind] = write
+        return write
 
 
 def _name(kind: type) -> str:

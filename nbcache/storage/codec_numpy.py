@@ -19,7 +19,7 @@ from nbcache.storage.codec_nodes import (
     finders,
     kind,
 )
-from nbcache.storage.codec_sequences import count, unpacked
+from nbcache.storage.codec_sequences import count, object_array
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -32,13 +32,13 @@ __all__: list[str] = []
 
 def _write_array(encoder: Encoder, value: Array) -> Node:
     dtype = value.dtype
-    if dtype.kind == "O" or type(dtype).__name__ == "StringDType":
-        return _write_objects(encoder, value)
+    if dtype.hasobject:
+        if dtype.names is None and dtype.kind in "OT":
+            return _write_objects(encoder, value)
+        return encoder.leaf(value)
     try:
         spec = spec_of(dtype)
     except TypeError:
-        return encoder.leaf(value)
-    if dtype.hasobject:
         return encoder.leaf(value)
     node = encoder.begin(value, "a")
     encoder.arrays.add(value, node, spec)
@@ -47,7 +47,8 @@ def _write_array(encoder: Encoder, value: Array) -> Node:
 
 def _array(decoder: Decoder, content: Any) -> Array:
     if type(content) is list:
-        return decoder.small(*content)
+        start, spec, *rest = content
+        return decoder.small(start, dtype_of(spec), *rest)
     if type(content) is dict:
         dtype = dtype_of(content["dtype"])
         array = decoder.member(content["in"])
@@ -107,17 +108,11 @@ def _objects(decoder: Decoder, content: Any) -> Array:
 
 
 def _fill_objects(decoder: Decoder, array: Array, content: Any) -> None:
-    items = unpacked(decoder, content[3])
+    items = object_array(decoder, content[3])
     target = array.T if content[2] else array
     if target.size != len(items):
         raise ValueError("an array of objects is not as large as it says")
-    if target.flags.c_contiguous and type(content[3]) is dict:
-        target.reshape(-1)[:] = items
-    else:
-        # one by one: numpy would take sequences apart
-        flat = target.flat
-        for i, item in enumerate(items):
-            flat[i] = item
+    target[...] = items.reshape(target.shape)
     if len(content) > 4 and not content[4][2][3]:
         array.flags.writeable = False
 

@@ -12,11 +12,19 @@ import types
 import uuid
 import zoneinfo
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbcache.storage.codec_nodes import Node, Write, encoders, finders, kind
+from nbcache.storage.codec_nodes import (
+    Node,
+    Unresolved,
+    Write,
+    encoders,
+    finders,
+    kind,
+)
 from nbcache.storage.codec_sequences import SHORTEST, unpacked
 
 if TYPE_CHECKING:
@@ -292,7 +300,16 @@ _composed(
 )
 _composed(datetime.timezone, "timezone", _timezone_parts, _timezone)
 encoders[zoneinfo.ZoneInfo] = _write_zone
-kind("ZoneInfo", lambda _, content: zoneinfo.ZoneInfo(content))
+
+
+def _zone(_: Decoder, content: Any) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(content)
+    except zoneinfo.ZoneInfoNotFoundError as error:
+        raise Unresolved(f"this system has no time zone {content!r}") from error
+
+
+kind("ZoneInfo", _zone)
 
 
 def _find_pytz(_: Encoder, cls: type) -> Write | None:
@@ -301,18 +318,14 @@ def _find_pytz(_: Encoder, cls: type) -> Write | None:
 
 
 def _write_pytz(encoder: Encoder, value: Any) -> Node:
-    import pytz
-
     name = getattr(value, "zone", None)
-    if name and pytz.timezone(name) is value:
+    if name and _pytz(None, name) is value:
         return ["pytz", name]
     return encoder.leaf(value)
 
 
-def _pytz(_: Decoder, content: Any) -> Any:
-    import pytz
-
-    return pytz.timezone(content)
+def _pytz(_: Decoder | None, content: Any) -> Any:
+    return import_module("pytz").timezone(content)
 
 
 finders.append(_find_pytz)

@@ -1,11 +1,12 @@
 """Kinds of nodes: pandas' Series, DataFrame and Index.
 
-A frame is stored block by block, so that it comes back without a copy and laid out as it
-was.  pandas is imported when a frame is read, never before.
+A frame is stored block by block, so that it comes back without a copy and laid out as
+it was.  pandas is imported when a frame is read, never before.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def _write_range(encoder: Encoder, value: Any) -> Node:
 def _range(decoder: Decoder, content: Any) -> Any:
     import pandas as pd
 
-    return pd.RangeIndex(*content[:3], name=decoder.value(content[3]))
+    start, stop, step, name = content
+    return pd.RangeIndex(start, stop, step, name=decoder.value(name))
 
 
 def _write_multi(encoder: Encoder, value: Any) -> Node:
@@ -233,18 +235,19 @@ def _check(arrays: list[tuple[Any, Any]], columns: int, rows: int) -> None:
 
 def _assembled(arrays: list[tuple[Any, Any]], columns: Any, index: Any) -> Any:
     """Make a frame of blocks as they are, without a copy."""
-    import pandas as pd
-
     try:
-        from pandas.api.internals import create_dataframe_from_blocks
+        public: Any = import_module("pandas.api.internals")
     except ImportError:  # before pandas 3
-        from pandas.core.internals import BlockManager
-        from pandas.core.internals.api import _make_block
-
-        made = tuple(_make_block(*block) for block in arrays)
+        library: Any = import_module("pandas.core.internals.blocks")
+        internals: Any = import_module("pandas.core.internals")
+        blocks = tuple(
+            library.new_block(values, library.BlockPlacement(places), ndim=2)
+            for values, places in arrays
+        )
         axes = [columns, index]
-        return pd.DataFrame._from_mgr(BlockManager(made, axes), axes)
-    return create_dataframe_from_blocks(arrays, index=index, columns=columns)
+        frame: Any = import_module("pandas").DataFrame
+        return frame._from_mgr(internals.BlockManager(blocks, axes), axes)
+    return public.create_dataframe_from_blocks(arrays, index=index, columns=columns)
 
 
 kind("Series", _series)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +47,7 @@ _OBJECTS = ("StringArray", "StringArrayNumpySemantics")
 
 def is_array(cls: type) -> bool:
     """Say whether a class is one of pandas' own kinds of array."""
-    return cls is _class(cls.__name__)
+    return cls.__name__ in _MAKERS and cls is _class(cls.__name__)
 
 
 def _class(name: str) -> type | None:
@@ -56,11 +58,9 @@ def _class(name: str) -> type | None:
         return pd.Categorical
     found: Any = getattr(pd.arrays, name, None)
     if found is None and name.startswith(("Arrow", "String")):
-        from pandas.core import arrays
-        from pandas.core.arrays import string_, string_arrow
-
-        for module in (arrays, string_, string_arrow):
-            found = found or getattr(module, name, None)
+        for module in ("string_", "string_arrow"):
+            arrays = import_module(f"pandas.core.arrays.{module}")
+            found = found or getattr(arrays, name, None)
     return found if isinstance(found, type) else None
 
 
@@ -104,70 +104,86 @@ def _sparse_parts(encoder: Encoder, index: Any) -> list[Node]:
 
 def _extension(decoder: Decoder, content: Any) -> Any:
     name, *nodes = content
-    cls: Any = _class(name)
+    cls = _class(name)
     if cls is None:
         raise ValueError(f"pandas has no {name}")
-    parts = [decoder.value(node) for node in nodes]
-    if name in _MASKED:
-        _check_arrays(parts)
-        return cls._simple_new(*parts)
-    if name in _TIMES:
-        _check_arrays(parts[:1])
-        array = cls._simple_new(parts[0], dtype=parts[1])
-        if parts[2] is not None:
-            array._freq = parts[2]
-        return array
-    if name == "Categorical":
-        _check_codes(parts[0], parts[1])
-        return cls._simple_new(*parts)
-    if name == "PeriodArray":
-        _check_arrays(parts[:1], kinds="i")
-        return cls._simple_new(*parts)
-    if name == "IntervalArray":
-        if len(parts[0]) != len(parts[1]):
-            raise ValueError("the sides of intervals differ in number")
-        return cls._simple_new(*parts[:2], dtype=parts[2])
-    if name == "SparseArray":
-        return _sparse(cls, *parts)
-    if name in _OBJECTS:
-        return cls(parts[0], dtype=parts[1])
-    if name == "NumpyExtensionArray":
-        return cls(parts[0])
-    return _arrow(cls, *parts)
+    return _MAKERS[name](cls, *map(decoder.value, nodes))
 
 
-def _check_arrays(parts: list[Any], kinds: str = "biufmM") -> None:
-    shapes = {part.shape for part in parts if type(part) is np.ndarray}
-    if len(shapes) != 1 or any(part.dtype.kind not in kinds for part in parts):
-        raise ValueError("an array of pandas' is not made of arrays alike")
+def _masked(cls: Any, data: Array, mask: Array) -> Any:
+    _check_arrays(data, mask)
+    return cls._simple_new(data, mask)
 
 
-def _check_codes(codes: Array, dtype: Any) -> None:
-    """Fail if a code leads beyond the categories; pandas would read what is there."""
+def _times(cls: Any, data: Array, dtype: Any, freq: Any) -> Any:
+    _check_arrays(data)
+    array = cls._simple_new(data, dtype=dtype)
+    if freq is not None:
+        array._freq = freq
+    return array
+
+
+def _periods(cls: Any, data: Array, dtype: Any) -> Any:
+    _check_arrays(data, kinds="i")
+    return cls._simple_new(data, dtype)
+
+
+def _categories(cls: Any, codes: Array, dtype: Any) -> Any:
+    """Make a categorical; pandas would follow a code beyond the categories."""
     count = len(dtype.categories)
-    if codes.dtype.kind != "i" or (
-        codes.size and not -1 <= codes.min() <= codes.max() < count
-    ):
+    _check_arrays(codes, kinds="i")
+    if codes.size and not -1 <= codes.min() <= codes.max() < count:
         raise ValueError("a categorical has codes without categories")
+    return cls._simple_new(codes, dtype)
+
+
+def _intervals(cls: Any, left: Any, right: Any, dtype: Any) -> Any:
+    if len(left) != len(right):
+        raise ValueError("the sides of intervals differ in number")
+    return cls._simple_new(left, right, dtype=dtype)
 
 
 def _sparse(cls: Any, values: Array, dtype: Any, length: int, *parts: Array) -> Any:
-    from pandas._libs.sparse import BlockIndex, IntIndex
-
-    make = IntIndex if len(parts) == 1 else BlockIndex
+    library: Any = import_module("pandas._libs.sparse")
+    make = library.IntIndex if len(parts) == 1 else library.BlockIndex
     index = make(length, *(part.astype(np.int32, copy=False) for part in parts))
-    index.check_integrity()
     if index.npoints != len(values):
         raise ValueError("a sparse array has more or fewer values than places")
     return cls._simple_new(values, index, dtype)
+
+
+def _texts(cls: Any, values: Any, dtype: Any) -> Any:
+    try:
+        return cls(values, dtype=dtype)
+    except TypeError:  # before pandas 3 the class says it all
+        return cls(values)
 
 
 def _arrow(cls: Any, values: Any, dtype: Any) -> Any:
     import pandas as pd
 
     if isinstance(dtype, pd.StringDtype):
-        return cls(values, dtype=dtype)
+        return _texts(cls, values, dtype)
     return cls(values)
+
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    **dict.fromkeys(_MASKED, _masked),
+    **dict.fromkeys(_TIMES, _times),
+    **dict.fromkeys(_OBJECTS, _texts),
+    **dict.fromkeys(_ARROW, _arrow),
+    "Categorical": _categories,
+    "IntervalArray": _intervals,
+    "NumpyExtensionArray": lambda cls, values, _: cls(values),
+    "PeriodArray": _periods,
+    "SparseArray": _sparse,
+}
+
+
+def _check_arrays(*parts: Any, kinds: str = "biufmM") -> None:
+    shapes = {part.shape for part in parts if type(part) is np.ndarray}
+    if len(shapes) != 1 or any(part.dtype.kind not in kinds for part in parts):
+        raise ValueError("an array of pandas' is not made of arrays alike")
 
 
 kind("extension", _extension)
@@ -225,9 +241,8 @@ def _dtype(decoder: Decoder, content: Any) -> Any:
         except TypeError:  # before pandas 2.3 there is one missing value only
             return pd.StringDtype(parts[0])
     if name == "NumpyEADtype":
-        from pandas.core.dtypes.dtypes import NumpyEADtype
-
-        return NumpyEADtype(*parts)
+        dtypes: Any = import_module("pandas.core.dtypes.dtypes")
+        return dtypes.NumpyEADtype(*parts)
     return getattr(pd, name)(*parts)
 
 
@@ -272,7 +287,12 @@ def _write_time(encoder: Encoder, value: Any) -> Node:
     count = int(value.asm8.view("i8"))
     if not hasattr(value, "tzinfo"):
         return ["Timedelta", [count, value.unit]]
-    return ["Timestamp", [count, value.unit, encoder.node(value.tzinfo), value.fold]]
+    zone = value.tzinfo
+    if zone is not None:
+        # pytz has an object for each offset of a zone; the zone finds it again
+        zones: Any = import_module("pandas._libs.tslibs.timezones")
+        zone = zones.tz_standardize(zone)
+    return ["Timestamp", [count, value.unit, encoder.node(zone), value.fold]]
 
 
 def _timedelta(_: Decoder, content: Any) -> Any:

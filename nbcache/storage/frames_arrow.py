@@ -167,7 +167,11 @@ def _polars(decoder: Decoder, content: Any) -> Any:
     import polars as pl
 
     is_series, blob = content
-    frame = pl.read_ipc(io.BytesIO(decoder.blob(blob).data), memory_map=False)
+    data = io.BytesIO(decoder.blob(blob).data)
+    try:
+        frame = pl.read_ipc(data)
+    except pl.exceptions.PanicException as error:  # no Exception
+        raise ValueError("not a frame of polars") from error
     return frame.to_series() if is_series else frame
 
 

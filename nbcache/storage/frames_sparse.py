@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,11 +39,9 @@ def _write(encoder: Encoder, value: Any) -> Node:
 
 
 def _make(_: Decoder, content: Any) -> Any:
-    import scipy.sparse
-
     if content[0] not in _CLASSES:
         raise ValueError(f"scipy has no {content[0]}")
-    cls = getattr(scipy.sparse, content[0])
+    cls: Any = getattr(import_module("scipy.sparse"), content[0])
     # not the constructor: it would give indices another type
     return cls.__new__(cls)
 
@@ -57,7 +56,9 @@ def _check(value: Any) -> None:
     """Fail if compiled code would follow an index out of its array."""
     form = value.format
     if form in ("csr", "csc", "bsr"):
+        state = dict(vars(value))
         value.check_format(full_check=True)
+        vars(value).update(state)  # the check puts copies in their place
     elif form == "coo":
         value._check()
     elif form == "dia":

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbcache.storage.index import connect
+from nbcache.storage.index import connect, stored_text
 
 __all__ = ["History", "Use"]
 
@@ -85,7 +85,7 @@ class History:
     ) -> None:
         """Keep the latest outcome of a name."""
         with self._lock:
-            self._outcomes[name, notebook] = (time.time(), json.dumps(outcome))
+            self._outcomes[stored_text(name), stored_text(notebook)] = (time.time(), json.dumps(outcome))
             self._noted += 1
         self._flush_when_due()
 
@@ -141,7 +141,7 @@ class History:
             return []
         query, values = "SELECT time, notebook, outcome FROM outcomes", ()
         if name is not None:
-            query, values = f"{query} WHERE name = ?", (name,)  # type: ignore[assignment]
+            query, values = f"{query} WHERE name = ?", (stored_text(name),)  # type: ignore[assignment]
         with connect(self.path, _SCHEMA) as database:
             rows = database.execute(f"{query} ORDER BY time DESC", values).fetchall()
         return [

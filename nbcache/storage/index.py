@@ -17,7 +17,7 @@ from pathlib import Path
 from nbcache.errors import DamagedEntry
 from nbcache.storage.entry import Entry
 
-__all__ = ["Index", "connect"]
+__all__ = ["Index", "connect", "stored_text"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -78,6 +78,11 @@ def _set_aside(path: Path) -> None:
             found.replace(path.with_name(f"{path.name}.bad{suffix}"))
 
 
+def stored_text(text: str) -> str:
+    """Give a name as SQLite takes it: a lone surrogate has no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class Index:
     """Rows of metadata, one an entry.
 
@@ -97,7 +102,7 @@ class Index:
             (
                 entry.file,
                 entry.key,
-                entry.name,
+                stored_text(entry.name),
                 entry.kind,
                 entry.created,
                 entry.seconds,
@@ -130,7 +135,7 @@ class Index:
         query = "SELECT file, bytes, meta FROM entries"
         values: tuple[str, ...] = ()
         if name is not None:
-            query, values = f"{query} WHERE name = ?", (name,)
+            query, values = f"{query} WHERE name = ?", (stored_text(name),)
         elif key is not None:
             query, values = f"{query} WHERE key = ?", (key,)
         with self._lock, connect(self.path, _SCHEMA) as database:

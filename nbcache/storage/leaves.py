@@ -76,8 +76,6 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if cls in _ATOMS:
             return None
         encoder = self._encoder
-        if value is encoder.namespace:
-            return ("namespace", None)
         node = encoder.found(value)
         if node is not None:
             return self._in_tree(value, encoder.current(node))
@@ -97,8 +95,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return None
 
     def _in_tree(self, value: Any, node: list[Any]) -> Any:
-        if node[0] == "pickle":
-            return None
+        if node[0] in ("pickle", "scope"):
+            return None if node[0] == "pickle" else node
         owner = node[1] if node[0] == "vars" else node
         reached = self._reached(owner)
         if reached is None:
@@ -210,10 +208,6 @@ class _Unpickler(pickle.Unpickler):
         decoder = self._decoder
         if where == "number":
             return decoder.numbered(what)
-        if where == "namespace":
-            if decoder.namespace is None:
-                raise Unresolved("a function needs the namespace it was defined in")
-            return decoder.namespace
         if where == "globals":
             return vars(decoder.value(["module", what]))
         node = ["vars", ["=", what]] if where == "vars" else [where, what]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbcache.storage.codec_nodes import Array, Node, Unresolved, kind
+from nbcache.storage.frames_arrays import shares_memory
 
 __all__ = ["LiveIndex", "resolve"]
 
@@ -32,7 +33,8 @@ _ATOMS = (
 )
 _CLOSED = (type, ModuleType, FunctionType, BuiltinFunctionType)
 _DICTS = (dict, OrderedDict, defaultdict)
-# ["i", place] | ["k", key] | ["n", place in order] | ["a", attribute]
+# ["i", place] | ["k", key] | ["n", place in order] | ["f", place in an array of objects]
+# | ["a", attribute] | ["b", block of a frame]
 Step = list[Any]
 
 
@@ -70,8 +72,9 @@ class LiveIndex:
     def __contains__(self, key: int) -> bool:
         return key in self._found
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def ids(self) -> Container[int]:
+        """Give the identities of all live objects and parts."""
+        return self._found
 
     def path(self, value: object) -> list[Any]:
         """Give name and steps that lead to a live object."""
@@ -105,12 +108,24 @@ def _parts(owner: object) -> Iterator[tuple[Step, object]]:
         if owner.dtype.kind == "O":  # type: ignore[attr-defined]
             for i, part in enumerate(owner.flat):  # type: ignore[attr-defined]
                 yield ["f", i], part
-    elif not isinstance(owner, _CLOSED) and not _is_frame(cls):
+    elif _is_frame(cls):
+        for i, block in enumerate(_blocks(owner)):
+            yield ["b", i], block
+    elif not isinstance(owner, _CLOSED):
         yield from ((["a", name], part) for name, part in _attributes(owner).items())
 
 
 def _is_frame(cls: type) -> bool:
     return cls.__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+
+
+def _blocks(frame: Any) -> list[Any]:
+    """Give the arrays of a frame whose memory others may share for good."""
+    if type(frame).__module__.partition(".")[0] != "pandas" or not shares_memory():
+        return []
+    return [
+        block.values for block in getattr(getattr(frame, "_mgr", None), "blocks", ())
+    ]
 
 
 def _attributes(owner: object) -> dict[str, object]:
@@ -166,6 +181,8 @@ def _follow(value: Any, step: str, where: Any) -> Any:
         return next(islice(value.values(), where, None))
     if step == "f" and cls is np.ndarray:
         return value.flat[where]
+    if step == "b":
+        return _blocks(value)[where]
     if step == "a":
         return _attributes(value)[where]
     raise TypeError(f"no step {step!r} into {cls.__name__}")

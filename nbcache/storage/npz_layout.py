@@ -16,7 +16,7 @@ import re
 import struct
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from nbcache.errors import DamagedEntry
 from nbcache.storage.npy_header import ALIGNMENT
@@ -154,9 +154,11 @@ class Trailer:
 # ---------------------------------------------------------------- zip records
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One member of the zip, its name without ``.npy``; sizes in bytes."""
+class Member(NamedTuple):
+    """One member of the zip, its name without ``.npy``; sizes in bytes.
+
+    A tuple, as one is made for each member on each hit.
+    """
 
     name: str
     method: int
@@ -252,8 +254,13 @@ def _central_record(member: Member) -> bytes:
     )
 
 
-def parse_directory(data: bytes, start: int) -> list[Member]:
+def parse_directory(data: bytes, start: int) -> dict[str, tuple[Member, int]]:
     """Read the central directory, which lies at offset `start`, with all that follows.
+
+    Returns
+    -------
+    dict of str to (Member, int)
+        By name, in the order of the file, each with the offset of the next record.
 
     Raises
     ------
@@ -264,33 +271,37 @@ def parse_directory(data: bytes, start: int) -> list[Member]:
         members, end = _members(data)
     except (struct.error, ValueError, StopIteration) as error:
         raise DamagedEntry("the entry's directory cannot be read") from error
-    if len(data) - end not in (END.size, END_64.size + LOCATOR_64.size + END.size):
+    if len(data) - end not in _ENDINGS:
         raise DamagedEntry("the entry's directory does not end where it should")
-    if len({member.name for member in members}) != len(members):
+    known = {}
+    limit = start
+    for member in reversed(members):
+        size = LOCAL.size + len(member.name) + member.packed
+        if member.offset + size > limit:
+            raise DamagedEntry(f"member {member.name!r} overlaps what follows it")
+        known[member.name] = member, limit
+        limit = member.offset
+    if len(known) != len(members):
         raise DamagedEntry("the entry names a member twice")
-    free = 0
-    for member in members:
-        if member.offset < free:
-            raise DamagedEntry(f"member {member.name!r} overlaps another")
-        free = member.offset + LOCAL.size + len(member.name) + member.packed
-    if free > start:
-        raise DamagedEntry("the entry's members overlap its directory")
-    return members
+    return dict(reversed(known.items()))
+
+
+_ENDINGS = (END.size, END_64.size + LOCATOR_64.size + END.size)
 
 
 def _members(data: bytes) -> tuple[list[Member], int]:
     members = []
     position = 0
     while data[position : position + 4] == b"PK\x01\x02":
-        record = CENTRAL.unpack_from(data, position)
-        method, crc, packed, size = record[4], record[7], record[8], record[9]
-        extra = position + CENTRAL.size + record[10]
-        name = data[extra - record[10] : extra].decode()
-        position = extra + record[11] + record[12]
+        (_, _, _, _, method, _, _, crc, packed, size, names, extras, comments) = (
+            record := CENTRAL.unpack_from(data, position)
+        )[:13]
         offset = record[16]
-        if record[11]:
-            count = (record[11] - 4) // 8
-            wides = iter(struct.unpack_from(f"<{count}Q", data, extra + 4))
+        extra = position + CENTRAL.size + names
+        name = data[extra - names : extra].decode()
+        position = extra + extras + comments
+        if extras:
+            wides = iter(struct.unpack_from(f"<{(extras - 4) // 8}Q", data, extra + 4))
             size = next(wides) if size == MARK_32 else size
             packed = next(wides) if packed == MARK_32 else packed
             offset = next(wides) if offset == MARK_32 else offset

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -17,8 +16,8 @@ from nbcache.storage.npy_header import ArrayHeader, header_length, parse_header
 from nbcache.storage.npz_layout import (
     DEFLATED,
     END,
-    MARK_32,
     MANIFEST,
+    MARK_32,
     TRAILER_BYTES,
     Member,
     Trailer,
@@ -80,6 +79,8 @@ class Archive:
         self._mappable = mappable and can_map
         self._maps: dict[bool, Array] = {}
         self._handed_out: set[str] = set()
+        # not a cached property: its lock costs as much as reading a small file
+        self._members: dict[str, tuple[Member, int]] | None = None
         self.size = status.st_size
         self.stat_id = (
             status.st_dev,
@@ -89,12 +90,14 @@ class Archive:
             status.st_ctime_ns,
         )
         # manifest and directory stand last: one read gets them too
-        self._tail = b""
-        self._tail_start = self.size
+        self._tail, self._tail_start = b"", self.size
         start = max(0, self.size - SMALL)
-        self._tail, self._tail_start = self._bytes(start, self.size), start
-        self.trailer = Trailer.from_bytes(self._tail[-TRAILER_BYTES:])
-        _check_structure(self.trailer, self.size, self._tail)
+        tail = os.pread(descriptor, self.size - start, start)
+        if len(tail) < self.size - start:
+            tail = self._bytes(start, self.size)
+        self._tail, self._tail_start = tail, start
+        self.trailer = Trailer.from_bytes(tail[-TRAILER_BYTES:])
+        _check_structure(self.trailer, self.size, tail)
 
     @classmethod
     def open(
@@ -186,7 +189,7 @@ class Archive:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the arrays, in the order of the file."""
-        return tuple(name for name in self._members if name != MANIFEST)
+        return tuple(name for name in self._directory() if name != MANIFEST)
 
     def read(self, name: str, mode: Mode = "copy") -> Array:
         """Give an array of the entry.
@@ -206,9 +209,10 @@ class Archive:
         OSError
             If the file cannot be read.
         """
-        if name not in self._members:
+        found = self._directory().get(name)
+        if found is None:
             raise DamagedEntry(f"the entry has no member {name!r}")
-        member, end = self._members[name]
+        member, end = found
         head = self._bytes(member.offset, min(member.offset + HEAD, end))
         start = data_offset(member, head)
         if start + member.packed + len(descriptor(member)) != end:
@@ -223,17 +227,14 @@ class Archive:
 
     # ------------------------------------------------------------ members
 
-    @cached_property
-    def _members(self) -> dict[str, tuple[Member, int]]:
-        """Each member with the offset at which the next record starts."""
-        directory = self.trailer.directory
-        records = self._bytes(directory, self.trailer.length)
-        members = parse_directory(records, directory)
-        ends = [member.offset for member in members[1:]]
-        return {
-            member.name: (member, end)
-            for member, end in zip(members, [*ends, directory], strict=False)
-        }
+    def _directory(self) -> dict[str, tuple[Member, int]]:
+        """Give each member with the offset at which the next record starts."""
+        members = self._members
+        if members is None:
+            start = self.trailer.directory
+            records = self._bytes(start, self.trailer.length)
+            members = self._members = parse_directory(records, start)
+        return members
 
     def _stored(self, member: Member, start: int, head: bytes, mode: Mode) -> Array:
         stop = start + member.size

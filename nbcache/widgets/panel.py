@@ -197,6 +197,8 @@ class Panel:
     def _progressing(self, count: int) -> Iterator[None]:
         self._progress.max, self._progress.value = count, 0
         _show(self._running, True)
+        # a second click meanwhile would compute all of it once more
+        self._recompute.disabled = self._clear.disabled = True
         try:
             yield
         finally:

@@ -16,7 +16,9 @@ __all__ = ["PAGE_ROWS", "Table", "last_page", "view_of"]
 PAGE_ROWS = 15
 _STATIC = files("nbcache") / "static"
 _COLUMNS = ("name", "kind", "variables", "size", "hits", "cost", "created")
-_NUMBERS = frozenset({"size", "hits", "cost"})
+_FORMS = {"name": "wide", "variables": "wide"} | dict.fromkeys(
+    ("size", "hits", "cost"), "number"
+)
 
 
 class Table(anywidget.AnyWidget):
@@ -59,7 +61,9 @@ def view_of(
     shown = rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
     count = sum(row["key"] in chosen for row in rows)
     return {
-        "columns": [{"name": name, "number": name in _NUMBERS} for name in _COLUMNS],
+        "columns": [
+            {"name": name, "form": _FORMS.get(name, "narrow")} for name in _COLUMNS
+        ],
         "rows": [_texts(row, row["key"] in chosen) for row in shown],
         "empty": "no entry matches the filter" if filtered else "no entries yet",
         "all": "all" if rows and count == len(rows) else "some" if count else "none",

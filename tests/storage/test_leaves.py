@@ -364,6 +364,19 @@ def test_code_of_another_python_is_a_lookup_error():
         functions.make_function(*parts)
 
 
+def test_the_namespace_itself_is_never_stored():
+    """What holds `globals()` holds those of the reader."""
+    namespace = in_namespace("x = 1")
+    there = {"other": 1}
+    values = {"g": [namespace], "bag": Bag(g=namespace)}
+    encoded = codec.encode(values, namespace=namespace)
+    read = codec.decode(
+        encoded.tree, member_of(encoded), namespace=there, allow_pickle=True
+    )
+    assert read["g"][0] is there
+    assert read["bag"]["g"] is there
+
+
 def test_function_without_the_namespace_is_a_lookup_error():
     """Where there is no notebook, there are no globals to bind to."""
     namespace = in_namespace("f = lambda: 1")

@@ -256,3 +256,13 @@ def test_long_fields_do_not_swell_the_manifest(store):
     for path in store.folder.glob("index.sqlite*"):
         path.unlink()
     assert store.entries()[0].source == text
+
+
+def test_a_name_may_be_any_text(store):
+    """Also one that has no UTF-8, and one that looks like a path."""
+    for key, name in ((KEY, "\ud800"), (OTHER, "../../x")):
+        put(store, 1, key, name)
+        assert [entry.key for entry in store.by_name(name)] == [key]
+        store.history.note_outcome(name, "", {"hit": False})
+        assert len(store.history.outcomes(name)) == 1
+    assert {entry.name for entry in store.entries()} == {"\ud800", "../../x"}

@@ -1,0 +1,46 @@
+"""User code that must type-check under mypy --strict; it is never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import numpy as np
+import pandas as pd
+
+import nbcache
+from nbcache.decorator.wrapper import CachedFunction
+from nbcache.keys.key import Key
+
+
+@nbcache.cached
+def plain(x: int, scale: float = 1.0) -> float:
+    return x * scale
+
+
+@nbcache.cached(ignore=("verbose",), version=2, compress=True)
+def configured(x: np.ndarray, verbose: bool = False) -> dict[str, float]:
+    return {"sum": float(x.sum())}
+
+
+def use() -> None:
+    assert_type(plain(2), float)
+    assert_type(plain.refresh(2), float)
+    assert_type(plain.peek(2, scale=3.0), float)
+    assert_type(plain.uncached(2), float)
+    assert_type(plain.is_cached(2), bool)
+    assert_type(plain.key(2), Key)
+    assert_type(plain.explain(2), str)
+    assert_type(configured(np.zeros(3)), dict[str, float])
+    plain.put(1.5, 2)
+    plain.clear(2)
+    cache = nbcache.Cache("folder", verify="always")
+    with cache:
+        assert_type(cache.entries(), pd.DataFrame)
+        assert_type(cache.clear("plain"), int)
+    assert_type(nbcache.entries(), pd.DataFrame)
+    nbcache.configure(verbosity="full")
+    nbcache.register_hash(np.ndarray, lambda array: array.tobytes())
+
+
+def is_generic(function: CachedFunction[[int], str]) -> str:
+    return function(1)
