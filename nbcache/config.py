@@ -233,6 +233,18 @@ def cache_dir() -> Path:
     if given:
         return (_START / Path(given).expanduser()).absolute()
     for folder in (_START, *_START.parents):
-        if (folder / FOLDER).is_dir():
+        if _is_own(folder / FOLDER):
             return folder / FOLDER
     return _START / FOLDER
+
+
+def _is_own(folder: Path) -> bool:
+    """Say whether a folder is there and ours: results do not go to somebody else's."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return (
+        folder.is_dir()
+        and getattr(os, "getuid", lambda: found.st_uid)() == found.st_uid
+    )

@@ -42,6 +42,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {
         **kept,
         "IPYTHONDIR": str(folder / "ipython"),
+        "NBCACHE_DIR": str(folder / ".nbcache"),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         **more,
     }

@@ -108,13 +108,13 @@ class _Comparison:
                     one_item, other_item = getattr(one, name), getattr(other, name)
                     self.compare(one_item, other_item, f"{path}.{name}")
 
-    def _Enum(self, one, other, path):  # noqa: N802
+    def _Enum(self, one, other, path):
         assert one is other, path
 
-    def _Decimal(self, one, other, path):  # noqa: N802
+    def _Decimal(self, one, other, path):
         assert one.as_tuple() == other.as_tuple(), path
 
-    def _Path(self, one, other, path):  # noqa: N802
+    def _Path(self, one, other, path):
         assert one == other, path
 
     _PurePath = _UUID = _Fraction = _ZoneInfo = _Path
@@ -169,10 +169,13 @@ class _Comparison:
                 assert getattr(one.flags, flag) == getattr(other.flags, flag), path
         if one.dtype.hasobject:
             self._list(one.ravel().tolist(), other.ravel().tolist(), path)
+        elif one.dtype.names:
+            for name in one.dtype.names:  # what lies between fields is not data
+                assert one[name].tobytes() == other[name].tobytes(), (path, name)
         else:
             assert one.tobytes() == other.tobytes(), path
 
-    def _MaskedArray(self, one, other, path):  # noqa: N802
+    def _MaskedArray(self, one, other, path):
         self._ndarray(one.data, other.data, path + ".data")
         if one.mask is np.ma.nomask:
             assert other.mask is np.ma.nomask, path
@@ -190,18 +193,18 @@ class _Comparison:
         self._dtype(one.dtype, other.dtype, path + ".dtype")
         assert one.tobytes() == other.tobytes(), (path, one, other)
 
-    def _Random(self, one: random.Random, other, path):  # noqa: N802
+    def _Random(self, one: random.Random, other, path):
         assert one.getstate() == other.getstate(), path
 
-    def _BitGenerator(self, one, other, path):  # noqa: N802
+    def _BitGenerator(self, one, other, path):
         assert repr(one.state) == repr(other.state), path
 
-    def _SeedSequence(self, one, other, path):  # noqa: N802
+    def _SeedSequence(self, one, other, path):
         assert one.state == other.state, path
 
-    def _Generator(self, one, other, path):  # noqa: N802
+    def _Generator(self, one, other, path):
         self.compare(one.bit_generator, other.bit_generator, path)
         self.compare(one.bit_generator.seed_seq, other.bit_generator.seed_seq, path)
 
-    def _RandomState(self, one, other, path):  # noqa: N802
+    def _RandomState(self, one, other, path):
         assert repr(one.get_state()) == repr(other.get_state()), path

@@ -8,6 +8,7 @@ from nbcache.cell import capture
 from nbcache.cell.transform import await_transformer
 from nbcache.magic.cells import NbcacheMagics
 from nbcache.magic.lines import NbcacheLineMagics
+from nbcache.magic.settings import settings_of
 
 __all__ = ["load", "unload"]
 
@@ -16,6 +17,7 @@ class _Loaded:
     """What loading put into a shell, to be taken out again."""
 
     def __init__(self, shell: Any) -> None:
+        self.settings = settings_of(shell)
         self.magics = NbcacheMagics(shell)
         self.transformer = await_transformer(shell)
 
@@ -32,6 +34,7 @@ def load(shell: Any) -> None:
     shell.register_magics(loaded.magics, NbcacheLineMagics(shell))
     shell.input_transformers_cleanup.append(loaded.transformer)
     shell.events.register("pre_run_cell", loaded.note_cell)
+    shell.configurables.append(loaded.settings)
     capture.install(shell)
     shell._nbcache = loaded
 
@@ -43,6 +46,7 @@ def unload(shell: Any) -> None:
         return
     shell.input_transformers_cleanup.remove(loaded.transformer)
     shell.events.unregister("pre_run_cell", loaded.note_cell)
+    shell.configurables.remove(loaded.settings)
     manager = shell.magics_manager
     for name in ("NbcacheMagics", "NbcacheLineMagics"):
         manager.registry.pop(name, None)

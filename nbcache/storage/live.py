@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -33,8 +33,8 @@ _ATOMS = (
 )
 _CLOSED = (type, ModuleType, FunctionType, BuiltinFunctionType)
 _DICTS = (dict, OrderedDict, defaultdict)
-# ["i", place] | ["k", key] | ["n", place in order] | ["f", place in an array of objects]
-# | ["a", attribute] | ["b", block of a frame]
+# ["i", place] | ["k", key] | ["n", place in order] | ["a", attribute]
+# | ["f", place in an array of objects] | ["b", block of a frame]
 Step = list[Any]
 
 
@@ -94,25 +94,25 @@ class LiveIndex:
         return [(array, self.node(array)) for array in self._arrays]
 
 
-def _parts(owner: object) -> Iterator[tuple[Step, object]]:
+def _parts(owner: Any) -> Iterator[tuple[Step, object]]:
     """Give the objects that an object holds, with the step that leads to each."""
     cls = type(owner)
     if cls in (list, tuple, deque):
-        for i, part in enumerate(owner):  # type: ignore[arg-type, var-annotated]
-            yield ["i", i], part
+        yield from _numbered("i", owner)
     elif cls in _DICTS:
-        for i, (key, part) in enumerate(owner.items()):  # type: ignore[attr-defined]
+        for i, (key, part) in enumerate(owner.items()):
             plain = type(key) is str or (type(key) is int and abs(key) < 1 << 63)
             yield (["k", key] if plain else ["n", i]), part
     elif cls is np.ndarray:
-        if owner.dtype.kind == "O":  # type: ignore[attr-defined]
-            for i, part in enumerate(owner.flat):  # type: ignore[attr-defined]
-                yield ["f", i], part
+        yield from _numbered("f", owner.flat if owner.dtype.kind == "O" else ())
     elif _is_frame(cls):
-        for i, block in enumerate(_blocks(owner)):
-            yield ["b", i], block
+        yield from _numbered("b", _blocks(owner))
     elif not isinstance(owner, _CLOSED):
         yield from ((["a", name], part) for name, part in _attributes(owner).items())
+
+
+def _numbered(step: str, parts: Iterable[object]) -> Iterator[tuple[Step, object]]:
+    return (([step, i], part) for i, part in enumerate(parts))
 
 
 def _is_frame(cls: type) -> bool:

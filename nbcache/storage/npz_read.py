@@ -250,10 +250,13 @@ class Archive:
         if header.nbytes >= SMALL and mode is not None:
             whole = self._map_once(member.name, mode)
             if whole is not None:
-                return _array(header, whole, start)
+                return _array(header, whole.data, start)
+        plain = header.dtype.names is None  # numpy does not copy what lies between fields
+        if plain and start >= self._tail_start and header.nbytes:
+            return _array(header, self._tail, start - self._tail_start).copy("K")
         data = np.empty(header.nbytes, np.uint8)
         self._read_into(data.data, start)
-        return _array(header, data, 0)
+        return _array(header, data.data, 0)
 
     def _inflated(self, member: Member, start: int) -> Array:
         if member.size > LARGEST_RATIO * (member.packed + 1) or (
@@ -277,7 +280,7 @@ class Archive:
             raise DamagedEntry(f"member {member.name!r} has another size than it says")
         header, length = parse_header(data.data)
         _check_size(member, header, length)
-        return _array(header, data, length)
+        return _array(header, data.data, length)
 
     # ------------------------------------------------------------ bytes
 
@@ -340,8 +343,9 @@ def _check_size(member: Member, header: ArrayHeader, length: int) -> None:
         raise DamagedEntry(f"the array {member.name!r} is not as large as it says")
 
 
-def _array(header: ArrayHeader, data: Array, offset: int) -> Array:
-    order: Literal["C", "F"] = "F" if header.fortran else "C"
+def _array(header: ArrayHeader, data: bytes | memoryview, offset: int) -> Array:
     if header.nbytes == 0:
-        return np.empty(header.shape, header.dtype, order)
-    return np.ndarray(header.shape, header.dtype, data.data, offset, order=order)
+        return np.empty(header.shape, header.dtype, "F" if header.fortran else "C")
+    if header.fortran:
+        return np.ndarray(header.shape, header.dtype, data, offset, order="F")
+    return np.ndarray(header.shape, header.dtype, data, offset)

@@ -411,6 +411,24 @@ def test_loading_twice_and_unloading(fresh):
     assert last(kernel)["hit"]
 
 
+def test_settings_of_the_shell(fresh):
+    """%config sets them; a wrong value is refused, or left out with one warning."""
+    kernel = fresh()
+    assert "Deflate entries" in kernel.run("%config NbCache").stdout
+    kernel.run("%config NbCache.verbosity = 'full'")
+    assert "'a' ran: first run" in kernel.run("%%cached a\nx = 1").stderr
+    refused = kernel.run("%config NbCache.verbosity = 'loud'")
+    assert "expected any of" in refused.stderr
+    kernel.run("%config NbCache.enabled = False")
+    assert kernel.run("%%cached a\nx = 1").stderr == ""
+    kernel.run("%config NbCache.enabled = True")
+    kernel.run("%unload_ext nbcache\nget_ipython().config.NbCache.verbosity = 'loud'")
+    ran = kernel.run("%load_ext nbcache")
+    assert ran.ok
+    assert "not 'loud'" in ran.stderr
+    kernel.run("del get_ipython().config.NbCache\n%config NbCache.verbosity = 'auto'")
+
+
 def test_a_terminal_shell(tmp_path):
     """Outside Jupyter the magics do the same."""
     shown = []

@@ -1,6 +1,7 @@
 """Trees: every kind of value comes back as it was, and hostile trees do no harm."""
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import decimal
@@ -33,44 +34,61 @@ from nbcache.storage import codec
 
 
 class Point(typing.NamedTuple):
+    """A namedtuple with types."""
+
     x: object
     y: object
 
 
-class NamedPoint(collections.namedtuple("NamedPoint", "x y")):  # noqa: PYI024
+class NamedPoint(collections.namedtuple("NamedPoint", "x y")):
+    """A namedtuple with a method."""
+
     __slots__ = ()
 
     def norm(self):
+        """Give the length."""
         return abs(self.x) + abs(self.y)
 
 
 class Color(enum.Enum):
+    """An enumeration."""
+
     RED = 1
     GREEN = "g"
 
 
 class Access(enum.Flag):
+    """Flags, which can be combined."""
+
     READ = 1
     WRITE = 2
 
 
 class Level(enum.IntEnum):
+    """An enumeration of ints."""
+
     LOW = 1
 
 
 @dataclasses.dataclass
 class Model:
+    """A dataclass with a dictionary."""
+
     name: str
     weights: object = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Frozen:
+    """A dataclass with slots, whose attributes cannot be set."""
+
     a: int
     b: object
 
 
 class Slotted:
+    """A class with slots, one of them private."""
+
     __slots__ = ("__private", "a", "b")
 
     def __init__(self, a, private):
@@ -79,6 +97,8 @@ class Slotted:
 
 
 class SlottedChild(Slotted):
+    """Slots and a dictionary."""
+
     def __init__(self):
         super().__init__([1], "p")
         self.own = self
@@ -105,12 +125,14 @@ class Temperature:
 
 
 class Rule:
-    """This module's classes are the user's; their digest is their name."""
+    """Counts the classes of this module as the user's; their digest is their name."""
 
     def digest_of(self, cls):
+        """Give the name."""
         return cls.__qualname__ if cls.__module__ == __name__ else None
 
     def resolve(self, module, qualname, digest):
+        """Give the class of the name."""
         cls = globals().get(qualname)
         if cls is None or digest != qualname:
             raise LookupError(f"{qualname} is not the class it was")
@@ -121,6 +143,7 @@ class Without(Rule):
     """The process in which the user's classes are gone."""
 
     def resolve(self, module, qualname, digest):
+        """Give nothing."""
         raise LookupError(f"{qualname} is gone")
 
 
@@ -190,7 +213,7 @@ VALUES = {
     "functions": [np.mean, np.sin, math.sqrt, json.dumps],
     "module": math,
     "submodule": np.linalg,
-    "stdlib_enum": [socket.AF_INET, re.I, re.I | re.M],
+    "stdlib_enum": [socket.AF_INET, re.IGNORECASE, re.IGNORECASE | re.MULTILINE],
     "user_class": [Model, Model],
     "enum": [Color.RED, Color.GREEN, Level.LOW],
     "flags": [Access.READ, Access.READ | Access.WRITE, Access(0)],
@@ -782,10 +805,8 @@ def _nodes():
 def test_random_trees_end_in_a_value_or_a_known_error(node, extra):
     """No tree makes decode fail with anything but its documented errors."""
     tree = {"values": [["x", node]], "extra": extra, "small": 0}
-    try:
+    with contextlib.suppress(DamagedEntry, LookupError, PermissionError):
         codec.decode(tree, lambda name: np.arange(64, dtype=np.uint8))
-    except (DamagedEntry, LookupError, PermissionError):
-        pass
 
 
 # ---------------------------------------------------------------- properties
@@ -819,38 +840,36 @@ _DTYPES = (
 _ARRAYS = nps.arrays(_DTYPES, nps.array_shapes(min_dims=0, min_side=0, max_side=4))
 
 
+def _objects(items):
+    array = np.empty(len(items), object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array
+
+
+_MAKERS = [
+    list,
+    tuple,
+    collections.deque,
+    _objects,
+    lambda items: Model("m", items),
+    lambda items: dict(enumerate(items)),
+    lambda items: types.SimpleNamespace(**{f"a{i}": x for i, x in enumerate(items)}),
+]
+
+
 @st.composite
 def _graphs(draw):
-    """Values that share parts and contain themselves."""
+    """Give values that share parts and contain themselves."""
     pool = [draw(_ATOMS | _ARRAYS) for _ in range(draw(st.integers(1, 5)))]
-    shells = []
+    pool.append(draw(st.sets(_HASHABLE, max_size=3)))
+    pool.append(draw(st.dictionaries(_HASHABLE, st.sampled_from(pool), max_size=3)))
     for _ in range(draw(st.integers(1, 6))):
-        part = st.sampled_from(pool)
-        kind = draw(st.integers(0, 7))
-        items = draw(st.lists(part, max_size=4))
-        if kind == 0:
-            value = tuple(items)
-        elif kind == 1:
-            value = Model("m", items)
-        elif kind == 2:
-            value = {key: item for key, item in zip(range(9), items, strict=False)}
-        elif kind == 3:
-            value = {draw(_HASHABLE): item for item in items}
-        elif kind == 4:
-            value = collections.deque(items)
-        elif kind == 5:
-            value = np.empty(len(items), object)
-            for i, item in enumerate(items):
-                value[i] = item
-        elif kind == 6:
-            value = draw(st.sets(_HASHABLE, max_size=3))
-        else:
-            value = items
-        pool.append(value)
+        items = draw(st.lists(st.sampled_from(pool), max_size=4))
+        pool.append(draw(st.sampled_from(_MAKERS))(items))
+    for value in pool:
         if isinstance(value, list | collections.deque):
-            shells.append(value)
-    for shell in shells:
-        shell.extend(draw(st.lists(st.sampled_from(pool), max_size=2)))
+            value.extend(draw(st.lists(st.sampled_from(pool), max_size=2)))
     return {name: draw(st.sampled_from(pool)) for name in ("x", "y", "z")}
 
 

@@ -407,7 +407,7 @@ def test_live_functions_and_functions_of_modules_are_referred_to():
 
 
 def test_partials_and_wrapped_functions():
-    """functools' things keep their parts."""
+    """What functools makes keeps its parts."""
     namespace = in_namespace("def f(a, b): return [a, b]")
     part = [1]
     p = functools.partial(namespace["f"], part)

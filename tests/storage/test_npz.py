@@ -318,9 +318,11 @@ def test_large_entry_with_a_flipped_byte_is_noticed(path):
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
     for mappable in (True, False):
-        with npz.Archive.open(path, mappable=mappable) as archive:
-            with pytest.raises(DamagedEntry, match="not those that were written"):
-                archive.verify()
+        with (
+            npz.Archive.open(path, mappable=mappable) as archive,
+            pytest.raises(DamagedEntry, match="not those that were written"),
+        ):
+            archive.verify()
 
 
 def reseal(data, change):
@@ -362,8 +364,7 @@ def test_structure_is_checked_though_the_digest_fits(small, change, match):
     with npz.Archive.open(small) as archive:
         archive.verify()
         with pytest.raises(DamagedEntry, match=match):
-            for name in ("x", "n"):
-                archive.read(name)
+            [archive.read(name) for name in ("x", "n")]
 
 
 def central_field(offset, value, size=4):
@@ -392,13 +393,17 @@ def test_wrong_sizes_and_offsets_are_noticed(small, offset, value):
 def test_bomb_is_refused_before_memory_is_taken(path):
     """A member that claims more than DEFLATE can hold, or than the limit allows."""
     write_file(path, [("x", np.zeros(1 << 20))], compress=True)
-    with npz.Archive.open(path, limit_bytes=1 << 20) as archive:
-        with pytest.raises(DamagedEntry, match="claims 8388"):
-            archive.read("x")
+    with (
+        npz.Archive.open(path, limit_bytes=1 << 20) as archive,
+        pytest.raises(DamagedEntry, match="claims 8388"),
+    ):
+        archive.read("x")
     path.write_bytes(reseal(path.read_bytes(), central_field(24, 1 << 31)))
-    with npz.Archive.open(path) as archive:
-        with pytest.raises(DamagedEntry, match="claims 2147483648"):
-            archive.read("x")
+    with (
+        npz.Archive.open(path) as archive,
+        pytest.raises(DamagedEntry, match="claims 2147483648"),
+    ):
+        archive.read("x")
 
 
 def test_packed_data_of_another_size_is_noticed(path):
