@@ -251,7 +251,9 @@ class Archive:
             whole = self._map_once(member.name, mode)
             if whole is not None:
                 return _array(header, whole.data, start)
-        plain = header.dtype.names is None  # numpy does not copy what lies between fields
+        plain = (
+            header.dtype.names is None
+        )  # numpy does not copy what lies between fields
         if plain and start >= self._tail_start and header.nbytes:
             return _array(header, self._tail, start - self._tail_start).copy("K")
         data = np.empty(header.nbytes, np.uint8)

@@ -7,8 +7,10 @@ import datetime
 import decimal
 import enum
 import fractions
+import functools
 import json
 import math
+import operator
 import pathlib
 import random
 import re
@@ -22,7 +24,7 @@ import zoneinfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 from round_trips import assert_same, member_of, round_trip, through_file
@@ -121,6 +123,7 @@ class Temperature:
         self.values = values
 
     def __new__(cls, values):
+        """Need what was written."""
         return super().__new__(cls)
 
 
@@ -807,6 +810,38 @@ def test_random_trees_end_in_a_value_or_a_known_error(node, extra):
     tree = {"values": [["x", node]], "extra": extra, "small": 0}
     with contextlib.suppress(DamagedEntry, LookupError, PermissionError):
         codec.decode(tree, lambda name: np.arange(64, dtype=np.uint8))
+
+
+def _parts_of(tree, path=()):
+    """Give the path of each part of a tree."""
+    yield path
+    if isinstance(tree, list | dict):
+        for key in range(len(tree)) if isinstance(tree, list) else tree:
+            yield from _parts_of(tree[key], (*path, key))
+
+
+def _replaced(tree, path, new):
+    if not path:
+        return new
+    copy = tree.copy()
+    copy[path[0]] = _replaced(tree[path[0]], path[1:], new)
+    return copy
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_changed_trees_end_in_a_value_or_a_known_error(data):
+    """One part of a real tree replaced by another, or by anything."""
+    known = VALUES | ARRAYS
+    name = data.draw(st.sampled_from(sorted(known)))
+    encoded = codec.encode({name: known[name]}, classes=Rule())
+    tree = json.loads(json.dumps(encoded.tree))
+    paths = list(_parts_of(tree))
+    path, other = data.draw(st.sampled_from(paths)), data.draw(st.sampled_from(paths))
+    part = functools.reduce(operator.getitem, other, tree)
+    new = data.draw(_JSON | st.integers(-(1 << 70), 1 << 70) | st.just(part))
+    with contextlib.suppress(DamagedEntry, LookupError, PermissionError):
+        codec.decode(_replaced(tree, path, new), member_of(encoded), classes=Rule())
 
 
 # ---------------------------------------------------------------- properties
