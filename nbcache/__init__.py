@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbcache.api import Cache, cached, clear, entries, explain
+from nbcache.api import (
+    Cache,
+    cached,
+    clear,
+    disabled,
+    entries,
+    explain,
+    last,
+    read_only,
+    refreshing,
+)
 from nbcache.config import configure, set_cache_dir
 from nbcache.errors import (
     CacheWarning,
@@ -35,10 +45,14 @@ __all__ = [
     "cached",
     "clear",
     "configure",
+    "disabled",
     "entries",
     "explain",
+    "last",
     "load_ipython_extension",
     "panel",
+    "read_only",
+    "refreshing",
     "register_hash",
     "register_type",
     "set_cache_dir",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,20 +16,37 @@ from nbcache.cache import Core
 from nbcache.decorator.options import options_of
 from nbcache.decorator.wrapper import CachedFunction, decorate
 from nbcache.keys.key import Key
-from nbcache.outcome import Hit, Miss, Request
+from nbcache.outcome import Hit, Miss, Outcome, Request, outcomes
+from nbcache.storage.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cache", "cached", "clear", "default_core", "entries", "explain"]
+__all__ = [
+    "Cache",
+    "cached",
+    "clear",
+    "default_core",
+    "disabled",
+    "entries",
+    "explain",
+    "last",
+    "read_only",
+    "refreshing",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @functools.lru_cache(maxsize=32)
-def _core(folder: str, settings: config.Settings) -> Core:
-    return Core.at(Path(folder), settings)
+def _store(folder: str, verify: str, durability: str) -> Store:
+    return Store(Path(folder), verify=verify, durability=durability)
+
+
+def _core(folder: Path, settings: config.Settings) -> Core:
+    store = _store(str(folder), settings.verify, settings.durability)
+    return Core(store, settings)
 
 
 def default_core() -> Core:
@@ -37,11 +55,11 @@ def default_core() -> Core:
 
 
 def core_of(folder: Path) -> Core:
-    """Give the core of a folder; one for each folder and state of the settings."""
-    return _core(str(folder), config.current())
+    """Give the core of a folder, by today's settings."""
+    return _core(folder, config.current())
 
 
-_OWN_SETTINGS = ("compress", "durability", "enabled", "verify")
+_OWN_SETTINGS = ("compress", "durability", "enabled", "read_only", "refresh", "verify")
 
 
 class Cache:
@@ -52,7 +70,8 @@ class Cache:
     directory : path, optional
         Made at the first write; None: the default cache, found anew for each call.
     **settings
-        ``enabled, compress, verify, durability`` for this cache alone.
+        ``enabled, read_only, refresh, compress, verify, durability`` for this cache
+        alone.
 
     Raises
     ------
@@ -79,7 +98,7 @@ class Cache:
         settings = config.current()
         if self._settings:
             settings = replace(settings, **self._settings)
-        return _core(str(self.directory), settings)
+        return _core(self.directory, settings)
 
     @property
     def directory(self) -> Path:
@@ -290,3 +309,29 @@ def clear(name: str | None = None, *, all: bool = False) -> int:
 def explain(name: str) -> str:
     """Say what became of the last request of a name; see `Cache.explain`."""
     return _default.explain(name)
+
+
+def last() -> Outcome | None:
+    """Give the latest outcome of this process: what was asked for, hit or miss, why."""
+    return outcomes[-1] if outcomes else None
+
+
+@contextmanager
+def disabled() -> Iterator[None]:
+    """Read and write nothing inside a ``with`` block: all code runs."""
+    with config.using(enabled=False):
+        yield
+
+
+@contextmanager
+def refreshing() -> Iterator[None]:
+    """Compute and store all that is asked for inside a ``with`` block."""
+    with config.using(refresh=True):
+        yield
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Use stored results inside a ``with`` block, and store no new ones."""
+    with config.using(read_only=True):
+        yield

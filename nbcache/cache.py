@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from nbcache import config, trace
@@ -70,12 +69,6 @@ class Core:
 
     store: Store
     settings: config.Settings = field(default_factory=config.Settings)
-
-    @classmethod
-    def at(cls, folder: Path, settings: config.Settings) -> Core:
-        """Make the core of a folder."""
-        store = Store(folder, verify=settings.verify, durability=settings.durability)
-        return cls(store, settings)
 
     # --- the way data takes
 

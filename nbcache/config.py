@@ -36,6 +36,8 @@ class Settings:
 
     dir: str = _setting("", "Folder of the store; empty: the nearest .nbcache upward")
     enabled: bool = _setting(True, "Use the cache; off: nothing is read or written")
+    read_only: bool = _setting(False, "Use stored results, store no new ones")
+    refresh: bool = _setting(False, "Compute and store all that is asked for")
     verbosity: str = _setting(
         "auto",
         "How much is said of hits and misses; auto: brief where a person watches",

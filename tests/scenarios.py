@@ -1,7 +1,7 @@
 """Edits between two processes, and whether they must make a result be computed anew.
 
 Each scenario defines things, then asks for ``ask()`` in one kernel; in another it
-defines them again, edited, and asks again.  Functions and cells are asked in the same words.
+defines them again, edited, and asks again.  Functions and cells are asked alike.
 """
 
 from dataclasses import dataclass, field

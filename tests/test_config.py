@@ -31,7 +31,7 @@ def settings_in(folder, code=SHOW, **environment):
 
 
 def test_the_order_of_the_sources(tmp_path):
-    """configure > environment > pyproject > default."""
+    """`configure`, then environment, pyproject and default."""
     text = '[tool.nbcache]\nverbosity = "full"\ncompress = true\nverify = "always"\n'
     (tmp_path / "pyproject.toml").write_text(text)
     code = SHOW.replace("print", "config.configure(verify='never')\nprint", 1)
@@ -85,7 +85,12 @@ def test_configure_refuses_what_is_no_setting():
 
 def test_using_holds_inside_a_block():
     """Also when the block raises."""
-    with pytest.raises(KeyError), config.using(compress=True):
-        assert config.current().compress
-        raise KeyError
+
+    def fail():
+        with config.using(compress=True):
+            assert config.current().compress
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert not config.current().compress

@@ -65,7 +65,8 @@ class CachedFunction(Generic[P, R]):
         core = self._options.core()
         if not (self._options.enabled and core.settings.enabled):
             return self._function(*args, **kwargs)
-        return self._fetch(core, args, kwargs, refresh=self._options.refresh)
+        refresh = self._options.refresh or core.settings.refresh
+        return self._fetch(core, args, kwargs, refresh=refresh)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, which becomes the first argument."""
@@ -102,7 +103,7 @@ class CachedFunction(Generic[P, R]):
         """
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        name, options = self._own_name, self._options
+        name, options, core = self._own_name, self._options, self._options.core()
         found = bound_key(self._function, name, bound, options)
         request = Request(
             key=found.key,
@@ -111,9 +112,8 @@ class CachedFunction(Generic[P, R]):
             slug=found.slug,
             notebook=notebook_name(),
             refresh=refresh,
-            write=options.write or refresh,
+            write=(options.write or refresh) and not core.settings.read_only,
         )
-        core = options.core()
         task = CallTask(
             function=self._function,
             name=name,

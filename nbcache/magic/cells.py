@@ -177,7 +177,7 @@ class NbcacheMagics(Magics):
             skip=_names(arguments.skip),
             ignore=_names(arguments.ignore),
             deps=tuple(arguments.deps),
-            refresh=arguments.refresh,
+            refresh=arguments.refresh or core.settings.refresh,
             output=not arguments.no_output and config.current().replay_output,
             compress=arguments.compress or config.current().compress,
         )
@@ -235,6 +235,7 @@ def _planned(
         also=identity.also,
         notebook=notebook_name(),
         refresh=options.refresh,
+        write=not core.settings.read_only,
     )
     task = CellTask(
         shell=shell,

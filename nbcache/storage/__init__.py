@@ -1,0 +1,1 @@
+"""How results are kept: bytes and digests, no functions or cells."""

@@ -665,3 +665,43 @@ def test_clear_needs_a_name_or_all(cache):
     assert cache.entries().name.tolist() == ["fit"]
     assert cache.clear("fi*") == 1
     assert cache.clear(all=True) == 0
+
+
+def test_switches_for_a_block(cache, runs):
+    """disabled, read_only and refreshing hold inside ``with``, for every function."""
+
+    @cache.cached
+    def f():
+        counting.count()
+        return 1
+
+    with nbcache.disabled():
+        f()
+    with nbcache.read_only():
+        f()
+    assert files(cache) == []
+    f()
+    with nbcache.read_only():
+        f()
+    assert len(runs) == 3
+    with nbcache.refreshing():
+        f()
+    assert len(runs) == 4
+    f()
+    assert len(runs) == 4
+
+
+def test_the_last_outcome(cache):
+    """It says what was asked for, whether it was a hit, and if not why."""
+
+    @cache.cached(name="fit")
+    def f(x):
+        return x
+
+    f(1)
+    assert (nbcache.last().name, nbcache.last().hit) == ("fit", False)
+    assert nbcache.last().reason == "new"
+    f(1)
+    assert nbcache.last().hit
+    f(2)
+    assert nbcache.last().changes == ("argument x: 1 → 2",)

@@ -33,8 +33,8 @@ def test_difference_names_what_changed_came_and_went():
 
 def test_a_frame_is_explained_by_its_columns():
     """Of two summaries only the columns that differ are told."""
-    before = "DataFrame 10 × 2: price float32, day object"
-    after = "DataFrame 10 × 2: price float64, day object"
+    before = "DataFrame 10 \N{MULTIPLICATION SIGN} 2: price float32, day object"
+    after = "DataFrame 10 \N{MULTIPLICATION SIGN} 2: price float64, day object"
     change = Change("input df", before, after)
     assert str(change) == "input df: column 'price' float32 → float64"
 
