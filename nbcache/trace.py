@@ -88,6 +88,8 @@ def _is_users(path: str, store: str) -> bool:
 
 
 _active: list[Trace] = []
+
+
 class _Own(threading.local):
     """How deep a thread is in work of the cache's own."""
 

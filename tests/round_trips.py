@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import datetime
+import functools
 import json
+import operator
 import random
 import struct
 import types
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from nbcache.storage import codec, npz
 
@@ -208,3 +211,44 @@ class _Comparison:
 
     def _RandomState(self, one, other, path):
         assert repr(one.get_state()) == repr(other.get_state()), path
+
+
+# ---------------------------------------------------------------- changed trees
+
+
+def plain_data():
+    """Give anything that JSON can hold."""
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        ),
+        max_leaves=20,
+    )
+
+
+@st.composite
+def changed_trees(draw, encoded: codec.Encoded):
+    """Give a tree with one part replaced by another part, or by anything."""
+    tree = json.loads(json.dumps(encoded.tree))
+    paths = list(_paths(tree))
+    path, other = draw(st.sampled_from(paths)), draw(st.sampled_from(paths))
+    part = functools.reduce(operator.getitem, other, tree)
+    huge = st.integers(-(1 << 70), 1 << 70)
+    return _replaced(tree, path, draw(st.just(part) | plain_data() | huge))
+
+
+def _paths(tree, path=()):
+    yield path
+    if isinstance(tree, list | dict):
+        for key in range(len(tree)) if isinstance(tree, list) else tree:
+            yield from _paths(tree[key], (*path, key))
+
+
+def _replaced(tree, path, new):
+    if not path:
+        return new
+    copy = tree.copy()
+    copy[path[0]] = _replaced(tree[path[0]], path[1:], new)
+    return copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -14,7 +15,7 @@ from nbcache.cell.body import Body
 from nbcache.cell.options import CellOptions
 from nbcache.cell.surroundings import setting_parts
 from nbcache.keys import flow, hashing, modules, source, uses
-from nbcache.keys.dependencies import Dependencies
+from nbcache.keys.dependencies import Dependencies, is_users
 from nbcache.keys.key import Key, Part
 
 __all__ = ["CellIdentity", "identify"]
@@ -36,6 +37,8 @@ class CellIdentity:
         Keys whose entries hold the same result: see `identify`.
     inputs : dict of str to object
         The values that it may read, by name.
+    values : dict of str to object
+        What it reaches through functions, classes and modules, by label.
     refused : str
         Why no result of it may be kept; '' if it may.
     """
@@ -44,6 +47,7 @@ class CellIdentity:
     key: Key
     also: tuple[Key, ...] = ()
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
 
 
@@ -67,18 +71,36 @@ def identify(
     analysed = magics.expanded(shell, body.tree)
     found = flow.analyse(analysed)
     refused = _refusal(body.tree, found, namespace)
-    loose = _loose_names(found, namespace)
-    key, inputs = _key(body, analysed, found, options, namespace, frozenset())
+    loose = _loose_names(found, namespace, starred_values(analysed))
+    key, inputs, values = _key(body, analysed, found, options, namespace, frozenset())
     also = []
     if loose:
         also.append(_key(body, analysed, found, options, namespace, loose)[0])
-    return CellIdentity(found, key, tuple(also), inputs, refused)
+    return CellIdentity(found, key, tuple(also), inputs, values, refused)
+
+
+def starred_values(tree: ast.Module) -> dict[str, Any]:
+    """Give what ``from module import *`` at the top of a cell binds, if loaded."""
+    modules_named = [
+        statement.module
+        for statement in tree.body
+        if isinstance(statement, ast.ImportFrom)
+        and statement.module
+        and not statement.level
+        and statement.names[0].name == "*"
+    ]
+    return {
+        name: getattr(sys.modules[module], name, None)
+        for module in modules_named
+        for name in modules.starred_names(module)
+    }
 
 
 def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -> str:
+    hiding = uses.hidden_reads(tree, flow.DYNAMIC_NAMES) | {"eval", "exec"}
     dynamic = sorted(
         name
-        for name in flow.DYNAMIC_NAMES & set(found.reads)
+        for name in flow.DYNAMIC_NAMES & set(found.reads) & hiding
         if namespace.get(name, getattr(builtins, name)) is getattr(builtins, name)
     )
     if dynamic:
@@ -89,9 +111,15 @@ def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -
     return ""
 
 
-def _loose_names(found: flow.Flow, namespace: Mapping[str, Any]) -> frozenset[str]:
-    names = (set(found.reads) & found.stores) - found.guarded
-    return frozenset(name for name in names if name in namespace)
+def _loose_names(
+    found: flow.Flow, namespace: Mapping[str, Any], starred: Mapping[str, Any]
+) -> frozenset[str]:
+    bound = found.stores | found.late | starred.keys()
+    names = (set(found.reads) & bound) - found.guarded
+    # a built-in would be read in place of a name that is not bound
+    return frozenset(
+        name for name in names if name in namespace and not hasattr(builtins, name)
+    )
 
 
 def _key(
@@ -101,27 +129,48 @@ def _key(
     options: CellOptions,
     namespace: Mapping[str, Any],
     unbound: frozenset[str],
-) -> tuple[Key, dict[str, Any]]:
+) -> tuple[Key, dict[str, Any], dict[str, Any]]:
     collected = Dependencies(hashing.Walk())
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
     code = source.tree_digest(body.tree, shown)
     collected.parts.append(Part("code", code))
     inputs: dict[str, Any] = {}
     for name, chains in sorted(found.reads.items()):
-        if name in _UNREAD or name in options.ignore:
+        if name in options.ignore or _is_unread(name, namespace):
             continue
         if name in namespace and name not in unbound:
             _input(collected, name, namespace[name], chains, inputs)
-        elif not hasattr(builtins, name):
-            digest = source.text_digest("undefined")
-            collected.parts.append(Part(f"input {name}", digest, "undefined"))
+        else:
+            collected.builtin(f"input {name}", name)
+    for name in _named_in_queries(analysed, inputs) & namespace.keys() - found.stores:
+        _input(collected, name, namespace[name], None, inputs)
+    collected.extended(
+        {node.attr for node in ast.walk(analysed) if isinstance(node, ast.Attribute)}
+    )
     _imports(collected, analysed, namespace)
     for variable in sorted(uses.environment_reads(analysed)):
         collected.environment(variable)
     for expression in options.deps:
         collected.add(f"deps {expression}", eval(expression, dict(namespace)))
     collected.parts.extend(setting_parts())
-    return Key.of(collected.parts), inputs
+    reached = {
+        label: value
+        for label, value in collected.values.items()
+        if not label.startswith("input ")
+    }
+    return Key.of(collected.parts), inputs, reached
+
+
+def _is_unread(name: str, namespace: Mapping[str, Any]) -> bool:
+    return name in _UNREAD and not is_users(namespace.get(name))
+
+
+def _named_in_queries(tree: ast.Module, inputs: Mapping[str, Any]) -> set[str]:
+    """Give the variables that inputs name, where these may be texts for queries."""
+    if not uses.has_queries(tree):
+        return set()
+    texts = [value for value in inputs.values() if isinstance(value, str)]
+    return {name for text in texts for name in uses.names_in_query(text)}
 
 
 def _input(
@@ -144,7 +193,4 @@ def _imports(
     scope = dict(namespace)
     for name, level, names in uses.imported_modules(tree):
         absolute = modules.absolute_name(name, level, scope)
-        collected.imported(absolute)
-        for inner in names:
-            if modules.is_module(f"{absolute}.{inner}"):
-                collected.imported(f"{absolute}.{inner}")
+        collected.imported(absolute, names)

@@ -43,8 +43,16 @@ def unknown_magics(tree: ast.Module) -> list[str]:
             known = name in _RUNS_CODE | _READS_NOTHING
             if kind == "run_cell_magic" and name not in ("time", "timeit", "prun"):
                 found.append(f"%%{name}")
-            elif not known and (len(texts) < 2 or texts[1].strip()):
+            elif not known:
                 found.append(f"%{name}")
+    uses = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == "get_ipython"
+    ]
+    calls = [call for statement in tree.body for call in _calls(statement)]
+    if len(uses) > len(calls):
+        found.append("get_ipython()")
     return found
 
 

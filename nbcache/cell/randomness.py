@@ -62,9 +62,7 @@ class RandomWatch:
 @contextmanager
 def watching() -> Iterator[RandomWatch]:
     """Watch the global generators inside a ``with`` block."""
-    for library, names in _SEEDERS.items():
-        for name in names:
-            _wrap(library, name)
+    _notice_seeding()
     libraries = [library for library in _SEEDERS if _module(library) is not None]
     before = {library: hashing.digest(_state(library)) for library in libraries}
     watch = RandomWatch(before, frozenset(_seeded))
@@ -77,6 +75,12 @@ def watching() -> Iterator[RandomWatch]:
             state = _state(library)
             if hashing.digest(state) != digest:
                 watch.after[library] = state
+
+
+def _notice_seeding() -> None:
+    for library, names in _SEEDERS.items():
+        for name in names:
+            _wrap(library, name)
 
 
 def _wrap(library: str, name: str) -> None:
@@ -106,3 +110,7 @@ def restore(states: dict[str, Any], seeded: list[str]) -> None:
         setter = getattr(_module(library), _SEEDERS[library][1])
         getattr(setter, "__nbcache_wrapped__", setter)(state)
     _seeded.update(seeded)
+
+
+# what is seeded before the first cell counts too
+_notice_seeding()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from nbcache import outputs, trace
@@ -14,11 +15,12 @@ from nbcache.cell import randomness
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
-from nbcache.cell.identity import CellIdentity, identify
+from nbcache.cell.effects import Place, mutation
+from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
-from nbcache.errors import UnhashableValue, UnstorableValue
+from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
 from nbcache.outcome import Computed
 from nbcache.storage import codec
@@ -54,6 +56,7 @@ class Run:
     """What a run of the cell left, besides the namespace."""
 
     before: Mapping[str, Any]
+    place: Place
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
@@ -94,8 +97,9 @@ class CellTask:
     _classes: UserClasses = field(init=False)
 
     def __post_init__(self) -> None:
-        self._classes = UserClasses(self.namespace)
         self.nodes, self.repeated = repeated_nodes(self.body.tree)
+        others = self.identity.flow.stores - self.repeated
+        self._classes = UserClasses(self.namespace, absent=others)
 
     # --- computing
 
@@ -122,7 +126,7 @@ class CellTask:
                 touched = stack.enter_context(trace.recording())
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(before, touched, random, record)
+                self.run = Run(before, Place.now(), touched, random, record)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -159,24 +163,14 @@ class CellTask:
         return run.touched.refusal(self.store)
 
     def _mutated(self, run: Run) -> str:
-        """Name an input that is another value now, though the same object."""
+        """Say what the run changed that a hit would not; '' for nothing."""
         try:
             after = identify(self.shell, self.body, self.options, run.before).key
-        except UnhashableValue as error:
-            return f"after the run, {error}"
-        for change in self.identity.key.difference(after):
-            kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
-            if kind == "input":
-                return (
-                    f"it changed its input {what!r} in place, which a hit would not. "
-                    f"Make a new object, or put what makes {what!r} into this cell"
-                )
-            rebound = run.before.get(what, _MISSING) is not self.namespace.get(
-                what, _MISSING
-            )
-            if kind in ("global", "closure") and not rebound:
-                return f"it changed {change.label!r} in place"
-        return ""
+        except Exception as error:
+            return f"after the run, it has no key: {error}"
+        return run.place.left(self.body.tree) or mutation(
+            self.identity.key, after, run.before, self.namespace
+        )
 
     # --- storing
 
@@ -219,12 +213,14 @@ class CellTask:
 
     def _bound(self, run: Run) -> dict[str, Any]:
         """Give the names to store: those the cell binds, or that now are others."""
-        stores = self.identity.flow.stores
+        stores = self.identity.flow.stores | self.identity.flow.late
+        starred = starred_values(self.body.tree)
         found = {
             name: value
             for name, value in self.namespace.items()
             if not is_ipythons(name)
             and name not in self.repeated
+            and (name not in starred or starred[name] is not value)
             and (name in stores or run.before.get(name, _MISSING) is not value)
         }
         if self.options.only:
@@ -273,8 +269,20 @@ class CellTask:
             if run.before.get(name, _MISSING) is value
         }
         return codec.encode(
-            values, live=live, classes=self._classes, namespace=self.namespace
+            values,
+            live={**self._reached(), **live},
+            classes=self._classes,
+            namespace=self.namespace,
         )
+
+    def _reached(self) -> dict[str, Any]:
+        """Give what values may refer to besides inputs: what a hit has before them."""
+        defined = {
+            f"definition {name}": self.namespace[name]
+            for name in sorted(self.repeated)
+            if isinstance(self.namespace.get(name), FunctionType)
+        }
+        return {**self.identity.values, **defined}
 
     def _all_unstorable(
         self, values: dict[str, Any], run: Run, first: UnstorableValue
@@ -336,7 +344,7 @@ class CellTask:
         return codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, "copy"),
-            live=self.identity.inputs,
+            live={**self._reached(), **self.identity.inputs},
             classes=self._classes,
             namespace=self.namespace,
             allow_pickle=True,

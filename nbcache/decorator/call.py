@@ -35,11 +35,12 @@ CALL_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class BoundKey:
-    """The key of a call, and the globals that the function only writes to."""
+    """The key of a call, the globals that it only writes to, and all that it reads."""
 
     key: Key
     slug: str
     written: Mapping[str, Any]
+    values: Mapping[str, Any]
 
 
 def bound_key(
@@ -59,6 +60,7 @@ def bound_key(
         hashing.Walk(options.hash_funcs),
         options.track,
         frozenset(options.ignore_globals),
+        skip_written=True,
     )
     said = name if options.name or options.track == "none" else _plain_name(function)
     found.parts.append(Part("function", source.text_digest(said), said))
@@ -73,7 +75,7 @@ def bound_key(
     if options.version is not None:
         found.add("version", options.version)
     slug = _slug(function, bound, options) if options.key == "readable" else ""
-    return BoundKey(Key.of(found.parts), slug, found.written)
+    return BoundKey(Key.of(found.parts), slug, found.written, found.values)
 
 
 def _plain_name(function: Callable[..., Any]) -> str:
@@ -136,6 +138,8 @@ class CallTask:
 
     function: Callable[..., Any]
     name: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
     bound: inspect.BoundArguments
     options: Options
     found: BoundKey
@@ -149,7 +153,7 @@ class CallTask:
         before = self._written_digests()
         with trace.recording() as touched:
             began = time.perf_counter()
-            value = self.function(*self.bound.args, **self.bound.kwargs)
+            value = self.function(*self.args, **self.kwargs)
             seconds = time.perf_counter() - began
         refused = self._refused(touched)
         told = self._repeated_not(before)
@@ -159,8 +163,8 @@ class CallTask:
         """Say why the result may not be kept; '' if it may."""
         try:
             after = bound_key(self.function, self.name, self.bound, self.options).key
-        except UnhashableValue as error:
-            return f"after the call, {error}"
+        except Exception as error:
+            return f"after the call, it has no key: {error}"
         for change in self.found.key.difference(after):
             kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
             if kind == "argument":
@@ -184,7 +188,7 @@ class CallTask:
         for name, value in self.found.written.items():
             try:
                 hashing.digest(value)
-            except UnhashableValue:
+            except NbcacheError:
                 continue
             found.append((name, value))
         return found
@@ -235,14 +239,9 @@ class CallTask:
         )
         return entry, Content(encoded.tree, dict(encoded.members))
 
-    def _live(self) -> dict[str, Any]:
-        """Give the arguments that a result may refer to: those that are in the key."""
-        if callable(self.options.key):
-            return {}
-        return {
-            f"argument {name}": value
-            for name, value in counted(self.bound, self.options).items()
-        }
+    def _live(self) -> Mapping[str, Any]:
+        """Give what a result may refer to: all that is part of the key by value."""
+        return self.found.values
 
     def _namespace(self) -> dict[str, Any] | None:
         return getattr(unwrap(self.function), "__globals__", None)

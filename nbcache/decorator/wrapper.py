@@ -101,8 +101,7 @@ class CachedFunction(Generic[P, R]):
         UnhashableValue
             One of them, or what the function reads, cannot be part of a key.
         """
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        bound = self._bound(args, kwargs)
         name, options, core = self._own_name, self._options, self._options.core()
         found = bound_key(self._function, name, bound, options)
         request = Request(
@@ -117,6 +116,8 @@ class CachedFunction(Generic[P, R]):
         task = CallTask(
             function=self._function,
             name=name,
+            args=args,
+            kwargs=kwargs,
             bound=bound,
             options=options,
             found=found,
@@ -124,6 +125,25 @@ class CachedFunction(Generic[P, R]):
             compress=options.compress or core.settings.compress,
         )
         return request, task
+
+    def _bound(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> inspect.BoundArguments:
+        """Bind the arguments, and the defaults of those that are not given.
+
+        Raises
+        ------
+        TypeError
+            They do not fit the signature.
+        """
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError:
+            # a decorator below may take more than the function that it names
+            own = inspect.signature(self._function, follow_wrapped=False)
+            bound = own.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound
 
     def _fetch(
         self,
@@ -139,7 +159,7 @@ class CachedFunction(Generic[P, R]):
         except UnhashableValue as error:
             return self._run_only(core, str(error), args, kwargs)
         except Exception as error:
-            self._signature.bind(*args, **kwargs)  # a wrong call raises as without us
+            self._bound(args, kwargs)  # a wrong call raises
             return self._run_only(core, f"no key: {error!r}", args, kwargs)
         return core.fetch(request, task)  # type: ignore[no-any-return]
 

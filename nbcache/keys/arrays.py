@@ -15,7 +15,7 @@ import numpy as np
 
 from nbcache.keys import plain
 from nbcache.keys.buffers import digest_memory, digest_strided
-from nbcache.keys.instances import attributes
+from nbcache.keys.instances import attributes, refusal
 from nbcache.keys.memory import MemoryMap, span_of
 from nbcache.keys.registry import (
     Identity,
@@ -40,6 +40,7 @@ _MASKED_NAMES = frozenset(
         *("_baseclass", "_basedict"),
     }
 )
+_READABLE = 1 << 40  # bytes that can be digested in minutes
 _MEMMAP_NAMES = frozenset({"_mmap", "filename", "offset", "mode"})
 
 
@@ -81,28 +82,15 @@ def put_contents(walk: Walker, sink: Sink, array: _Array, path: str) -> None:
     array : ndarray
         Of exactly this class.
     """
+    if array.nbytes > _READABLE and 0 in array.strides:
+        raise refusal(array, path, "broadcast to more elements than can be read")
     put_dtype(walk, sink, array.dtype, path)
-    flags = array.flags
-    if flags.c_contiguous:
-        sink.update(plain.dumps((array.shape, "C", ())))
-    elif flags.f_contiguous:
-        sink.update(plain.dumps((array.shape, "F", ())))
-        array = array.T
-    else:
-        array = _put_irregular(sink, array)
+    # strides are memory's affair: neither C nor F order counts as a C copy
+    order = "C"
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        order, array = "F", array.T
+    sink.update(plain.dumps((array.shape, order)))
     put_payload(walk, sink, array, path)
-
-
-def _put_irregular(sink: Sink, array: _Array) -> _Array:
-    """Write the shape of neither C nor F order; give the elements without repeats.
-
-    A broadcast array may stand for more elements than any memory holds.
-    """
-    axes = enumerate(zip(array.strides, array.shape, strict=True))
-    repeated = tuple(axis for axis, (step, n) in axes if step == 0 and n > 1)
-    sink.update(plain.dumps((array.shape, "O", repeated)))
-    once = (slice(1) if n in repeated else slice(None) for n in range(array.ndim))
-    return array[tuple(once)]
 
 
 def put_payload(walk: Walker, sink: Sink, array: _Array, path: str) -> None:
@@ -225,10 +213,10 @@ def _put_dtype_value(walk: Walker, sink: Sink, value: _Dtype, path: str) -> None
 
 def put_dtype(walk: Walker, sink: Sink, dtype: _Dtype, path: str) -> None:
     """Write a dtype: kind, byte order, unit, fields with offsets, metadata."""
-    if dtype.isbuiltin == 1 and dtype.metadata is None:
+    if dtype.isbuiltin == 1 and not dtype.metadata:
         sink.update(_named(dtype.str, ()))
         return
-    if dtype.metadata is not None:
+    if dtype.metadata:  # numpy 1 unpickles an empty one
         mark(sink, "metadata")
         metadata = dict(dtype.metadata)
         walk.keep(metadata)
@@ -243,7 +231,7 @@ def put_dtype(walk: Walker, sink: Sink, dtype: _Dtype, path: str) -> None:
     elif dtype.char == "T":
         mark(sink, "StringDType")
         options: Any = dtype
-        walk.put(sink, [options.coerce, hasattr(options, "na_object")], path)
+        sink.update(plain.dumps((options.coerce, hasattr(options, "na_object"))))
         walk.put(sink, getattr(options, "na_object", None), f"{path}.dtype.na_object")
     else:
         sink.update(_named(dtype.str, _origin_of(dtype, str(dtype))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
+import typing
 from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -52,7 +53,10 @@ def _put_installed(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None
     name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
     token = origin.version_token(module)
     walk.put(sink, ("installed", module, name, token), path)
-    if isinstance(value, FunctionType) and not _is_found(module, name, value):
+    if hasattr(value, "dispatch") and hasattr(value, "registry"):
+        # its closure also holds a cache of weak references
+        walk.put(sink, ("singledispatch", *value.registry.items()), path)
+    elif isinstance(value, FunctionType) and not _is_found(module, name, value):
         cells = dict(
             zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
         )
@@ -67,8 +71,13 @@ def _put_installed(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None
 
 
 def _is_found(module: str, name: str, value: Any) -> bool:
-    """Say whether a module holds a function or class under its own name."""
+    """Say whether an installed module holds a function under its own name.
+
+    What an installed decorator made of a user's function says that it is the user's.
+    """
     found: Any = sys.modules.get(module)
+    if found is None or origin.is_user_module(found):
+        return False
     for step in name.split("."):
         found = getattr(found, step, None)
     return found is value
@@ -150,6 +159,11 @@ def _put_logger(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None:
     walk.put(sink, ("logger", value.name), path)
 
 
+def _put_new_type(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None:
+    walk.put(sink, ("new type", value.__name__), path)
+    walk.put(sink, value.__supertype__, f"{path}.__supertype__")
+
+
 _HANDLERS: dict[type | str, Handler] = {
     FunctionType: _put_function,
     type: _put_class,
@@ -165,6 +179,7 @@ _HANDLERS: dict[type | str, Handler] = {
     functools.partial: _put_partial,
     type(functools.lru_cache(len)): _put_wrapper,
     CodeType: _put_code,
+    typing.NewType: _put_new_type,
     "numpy.ufunc": _put_ufunc,
     "logging.Logger": _put_logger,
     "numba.core.registry.CPUDispatcher": _put_compiled,

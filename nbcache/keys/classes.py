@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from nbcache.errors import UnhashableValue
@@ -20,14 +20,24 @@ class UserClasses:
     namespace : mapping, optional
         Searched first for classes of ``__main__``: definitions that a hit has
         executed again but not yet put into the notebook.
+    absent : set of str, optional
+        Names of ``__main__`` that stand for nothing yet where an entry is read.
     """
 
-    def __init__(self, namespace: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        namespace: Mapping[str, Any] | None = None,
+        absent: Set[str] = frozenset(),
+    ) -> None:
         self._namespace = namespace or {}
+        self._absent = absent
 
     def digest_of(self, cls: type) -> str | None:
         """Give the code digest of a user class; None if it is none, or not found."""
         if not origin.is_user_class(cls):
+            return None
+        first = cls.__qualname__.partition(".")[0]
+        if cls.__module__ == "__main__" and first in self._absent:
             return None
         try:
             if self._find(cls.__module__, cls.__qualname__) is not cls:

@@ -10,21 +10,24 @@ name and version.
 from __future__ import annotations
 
 import builtins
-import functools
-import inspect
 import os
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any
 
+from nbcache.errors import UnhashableValue
 from nbcache.keys import hashing, modules, origin, reading, secret, source, summary
+from nbcache.keys.class_parts import class_parts, class_texts, spell
+from nbcache.keys.extensions import extensions
 from nbcache.keys.key import Part
 
-__all__ = ["Dependencies", "unwrap"]
+__all__ = ["Dependencies", "is_users", "unwrap"]
 
 _MISSING = object()
+_BUILTINS = frozenset(vars(builtins))
+_PLAIN = frozenset({bool, int, float, complex, str, bytes, NoneType})
 # written to without being read, these make no dependency; other types may do more
 # than count when their methods are called
 _COUNTED = frozenset(
@@ -54,14 +57,23 @@ class Dependencies:
         ``auto``: all; ``source``: own code, defaults and closure; ``none``: nothing.
     ignore : frozenset of str
         Names of globals, and of variables of enclosing functions, to leave out.
+    skip_written : bool
+        Whether globals that functions only write to are left out.
+
+    Attributes
+    ----------
+    values : dict of str to object
+        What was entered by value, by label.
     """
 
     walk: hashing.Walk
     track: str = "auto"
     ignore: frozenset[str] = frozenset()
+    skip_written: bool = False
     parts: list[Part] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
     written: dict[str, Any] = field(default_factory=dict)
-    _met: dict[int, Any] = field(default_factory=dict)
+    _met: dict[int, tuple[Any, str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
 
     # --- entering parts
@@ -70,15 +82,20 @@ class Dependencies:
         """Enter a value under a label."""
         digest = self.walk.digest(value, _plain_path(label))
         self.parts.append(Part(label, digest, _summary(label, value)))
+        self.values.setdefault(label, value)
 
     def _text(self, label: str, *texts: str, told: str = "") -> None:
         self.parts.append(Part(label, source.text_digest(*texts), told))
 
-    def _first_time(self, thing: Any) -> bool:
-        """Note a function, class or module; held, so that its id stays its own."""
-        known = id(thing) in self._met
-        self._met[id(thing)] = thing
-        return not known
+    def _first_time(self, thing: Any, label: str) -> bool:
+        """Note a function, class or module; met again, enter which one it is."""
+        known = self._met.get(id(thing))
+        if known is not None:
+            self._text(label, "same", known[1])
+            return False
+        # held, so that its id stays its own
+        self._met[id(thing)] = thing, label
+        return True
 
     def _library(self, module_name: str) -> None:
         """Enter an installed package, once, by as much of its version as counts."""
@@ -100,12 +117,10 @@ class Dependencies:
         prefix : str
             Label of the function as a helper; '' for the function itself.
         """
-        if not self._first_time(function):
-            return
-        if self.track == "none":
+        own = prefix or "code"
+        if not self._first_time(function, own) or self.track == "none":
             return
         code = function.__code__
-        own = prefix or "code"
         self._text(own, source.code_digest(code), *_annotations(function))
         step = f"{prefix} → " if prefix else ""
         defaults = (function.__defaults__, function.__kwdefaults__)
@@ -137,22 +152,34 @@ class Dependencies:
 
     def _globals(self, function: FunctionType, step: str) -> None:
         code, scope = function.__code__, function.__globals__
-        writes = reading.write_only(code)
+        writes = reading.write_only(code) if self.skip_written else frozenset()
         for name, chains in sorted(reading.global_chains(code).items()):
             if name in self.ignore:
                 continue
             value = scope.get(name, _MISSING)
-            if name in writes and type(value).__name__ in _COUNTED:
-                self.written[name] = value
-                continue
             if value is _MISSING:
-                if not hasattr(builtins, name):
-                    self._text(f"{step}global {name}", "undefined", told="undefined")
-                continue
-            self.named(name, value, chains, step)
+                self.builtin(f"{step}global {name}", name, step)
+            elif name in writes and type(value).__name__ in _COUNTED:
+                self.written[name] = value
+            else:
+                self.named(name, value, chains, step)
+        if not self.skip_written and scope.get("__name__") != "__main__":
+            # a run that binds them anew must be noticed: no notebook holds them
+            for name in sorted(reading.bound_globals(code) & scope.keys()):
+                self.value(f"{step}global {name}", scope[name], step)
+        for name in sorted(reading.hidden(code) - self.ignore - scope.keys()):
+            reason = "it hides which names it reads"
+            raise UnhashableValue(f"{name}()", "builtin", reason)
+        self.extended(reading.attributes(code), step)
         self._imports(code, scope, step)
         for variable in sorted(reading.environment(code)):
             self.environment(variable, step)
+
+    def extended(self, attributes: Iterable[str], step: str = "") -> None:
+        """Enter accessors and methods of the user's on classes of data libraries."""
+        for name, value in extensions(attributes):
+            if is_users(value):
+                self.value(f"{step}global {name}", value, step)
 
     def environment(self, variable: str, step: str = "") -> None:
         """Enter an environment variable, by digest only: it may be a secret."""
@@ -161,6 +188,16 @@ class Dependencies:
         self._text(f"{step}env {variable}", *told)
 
     # --- names and values
+
+    def builtin(self, label: str, name: str, step: str = "") -> None:
+        """Enter a name that is no global: nothing, unless it was put into builtins."""
+        value = vars(builtins).get(name, _MISSING)
+        if value is _MISSING:
+            self._text(label, "undefined", told="undefined")
+        elif name not in _BUILTINS and type(value) in _PLAIN:
+            self.add(label, value)
+        elif is_users(value):
+            self.value(label, value, step)
 
     def named(
         self, name: str, value: Any, chains: set[str] | None, step: str = ""
@@ -175,14 +212,17 @@ class Dependencies:
                 self._attribute(name, value, chain, step)
 
     def _attribute(self, name: str, module: ModuleType, chain: str, step: str) -> None:
-        """Follow a chain of attributes as far as it leads through user modules."""
+        """Follow a chain of attributes as far as it leads through modules."""
         value: Any = module
         said = name
-        for attribute in chain.split("."):
-            if not isinstance(value, ModuleType) or not origin.is_user_module(value):
-                break
-            value = getattr(value, attribute, _MISSING)
-            said = f"{said}.{attribute}"
+        attributes = chain.split(".")
+        while attributes and isinstance(value, ModuleType):
+            if not origin.is_user_module(value):
+                self.module(f"{step}module {said}", value)
+                self._installed(f"{step}global {said}", value, attributes, step)
+                return
+            said = f"{said}.{attributes[0]}"
+            value = getattr(value, attributes.pop(0), _MISSING)
             if value is _MISSING:
                 self._text(f"{step}global {said}", "undefined", told="undefined")
                 return
@@ -190,6 +230,21 @@ class Dependencies:
             self.module(f"{step}module {said}", value)
         else:
             self.value(f"{step}global {said}", value, step)
+
+    def _installed(
+        self, said: str, module: ModuleType, attributes: list[str], step: str
+    ) -> None:
+        """Enter what the user may have put into an installed module."""
+        value: Any = module
+        for attribute in attributes:
+            if not isinstance(value, ModuleType):
+                return
+            said = f"{said}.{attribute}"
+            # not getattr: it may import more
+            value = vars(value).get(attribute)
+        if said not in self._named and (type(value) in _PLAIN or is_users(value)):
+            self._named.add(said)
+            self.value(said, value, step)
 
     def value(self, label: str, value: Any, step: str = "") -> None:
         """Enter a value: user functions and classes by parts, all else by digest."""
@@ -206,41 +261,44 @@ class Dependencies:
 
     def module(self, label: str, module: ModuleType) -> None:
         """Enter a whole module: user code by content, installed by version."""
-        if not origin.is_user_module(module):
-            self._library(module.__name__)
-        elif self._first_time(module):
-            self._text(label, modules.loaded_digest(module))
+        if origin.is_user_module(module):
+            if self._first_time(module, label):
+                self._text(label, modules.loaded_digest(module))
+            return
+        self._library(module.__name__)
+        if label not in self._named:
+            self._named.add(label)
+            self._text(label, "installed", module.__name__, told=module.__name__)
 
     def _imports(self, code: CodeType, scope: dict[str, Any], step: str) -> None:
         """Enter what the code imports itself, while it runs."""
-        for name, level in sorted(reading.imported(code)):
+        for name, level, names in sorted(reading.imported(code)):
             absolute = modules.absolute_name(name, level, scope)
-            self.imported(absolute, step)
+            self.imported(absolute, names, step)
 
-    def imported(self, name: str, step: str = "") -> None:
-        """Enter a module by name, loaded or not."""
-        for digest, label, told in modules.import_parts(name):
-            if label not in self._named:
-                self._named.add(label)
-                self.parts.append(Part(f"{step}{label}", digest, told))
+    def imported(self, name: str, names: Iterable[str] = (), step: str = "") -> None:
+        """Enter a module by name, loaded or not, and those that are taken from it."""
+        inner = (f"{name}.{one}" for one in names)
+        for wanted in (name, *filter(modules.is_module, inner)):
+            for digest, label, told in modules.import_parts(wanted):
+                if label not in self._named:
+                    self._named.add(label)
+                    self.parts.append(Part(f"{step}{label}", digest, told))
 
     # --- classes
 
     def user_class(self, cls: type, prefix: str) -> None:
         """Enter a class of the user's: bases, methods, attributes, recursively."""
-        if not self._first_time(cls):
+        if not self._first_time(cls, prefix):
             return
-        bases = [f"{base.__module__}.{base.__qualname__}" for base in cls.__bases__]
-        self._text(prefix, cls.__qualname__, *bases, *_class_annotations(cls))
+        self._text(prefix, cls.__qualname__, *class_texts(cls))
         for base in (*cls.__bases__, type(cls)):
             if origin.is_user_class(base):
                 self.user_class(base, f"{prefix} → class {base.__qualname__}")
             elif base is not object and base is not type:
                 self._library(base.__module__)
-        for name, value in sorted(vars(cls).items()):
-            if name not in _CLASS_SKIPPED and not _is_slot(value):
-                for suffix, inner in _class_values(value):
-                    self._class_attribute(f"{prefix}.{name}{suffix}", inner)
+        for suffix, inner in class_parts(cls):
+            self._class_attribute(f"{prefix}{suffix}", inner)
 
     def _class_attribute(self, label: str, value: Any) -> None:
         inner = unwrap(value)
@@ -269,88 +327,19 @@ def unwrap(value: Any) -> Any:
     return value
 
 
+def is_users(value: Any) -> bool:
+    """Say whether a value is a function or class of the user's."""
+    inner = unwrap(value)
+    if isinstance(inner, FunctionType):
+        return origin.is_user_function(inner)
+    return isinstance(inner, type) and origin.is_user_class(inner)
+
+
 def _annotations(function: FunctionType) -> Iterator[str]:
     """Spell annotations: decorators such as ``validate_call`` act on them."""
     found = getattr(function, "__annotations__", None) or {}
     for name, value in found.items():
-        yield f"{name}: {_spell(value)}"
-
-
-def _class_annotations(cls: type) -> Iterator[str]:
-    found = inspect.get_annotations(cls)
-    for name, value in found.items():
-        yield f"{name}: {_spell(value)}"
-
-
-def _spell(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    # an address would make the key another one in every process
-    return type(value).__qualname__ if " at 0x" in text else text
-
-
-_CLASS_SKIPPED = frozenset(
-    [
-        "__dict__",
-        "__weakref__",
-        "__doc__",
-        "__module__",
-        "__qualname__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "__annotations__",
-        "__annotations_cache__",
-        "__annotate__",
-        "__annotate_func__",
-        "__dataclass_fields__",
-        "__dataclass_params__",
-        "__abstractmethods__",
-        "_abc_impl",
-        "__orig_bases__",
-        "__parameters__",
-        "__classcell__",
-        "__slotnames__",
-        "__pydantic_core_schema__",
-        "__pydantic_serializer__",
-        "__pydantic_validator__",
-        "__pydantic_decorators__",
-        "__pydantic_complete__",
-        "__signature__",
-        "__pydantic_fields__",
-        "_member_names_",
-        "_member_map_",
-        "_value2member_map_",
-        "_unhashable_values_",
-        "_unhashable_values_map_",
-        "_hashable_values_",
-        "_use_args_",
-        "_new_member_",
-        "_member_type_",
-        "_value_repr_",
-        "__set_name__",
-    ]
-)
-
-
-def _is_slot(value: Any) -> bool:
-    return isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType)
-
-
-def _class_values(value: Any) -> Iterator[tuple[str, Any]]:
-    """Give the functions inside a descriptor, or the attribute's value."""
-    if isinstance(value, staticmethod | classmethod):
-        yield "", value.__func__
-    elif isinstance(value, property):
-        for suffix, inner in zip(
-            ("", ".setter", ".deleter"),
-            (value.fget, value.fset, value.fdel),
-            strict=True,
-        ):
-            if inner is not None:
-                yield suffix, inner
-    elif isinstance(value, functools.cached_property):
-        yield "", value.func
-    else:
-        yield "", value
+        yield f"{name}: {spell(value)}"
 
 
 # --- labels

@@ -13,11 +13,14 @@ import builtins
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from nbcache.keys.scopes import dotted, free_names
+from nbcache.keys import uses
+from nbcache.keys.scopes import dotted, free_names, global_names
 
 __all__ = ["DYNAMIC_NAMES", "Flow", "analyse"]
 
-DYNAMIC_NAMES = frozenset({"eval", "exec", "globals", "locals", "vars", "__import__"})
+DYNAMIC_NAMES = frozenset(
+    {"eval", "exec", "globals", "locals", "vars", "dir", "__import__"}
+)
 """Built-ins that hide from any analysis which names a piece of code reads."""
 
 
@@ -33,6 +36,8 @@ class Flow:
         is used.
     stores, deletes : set of str
         Names that the cell may bind, or delete.
+    late : set of str
+        Names that functions inside bind by ``global``, once they are called.
     guarded : set of str
         Names whose reading would not end the cell if they were not bound, because
         something around it may swallow the NameError.
@@ -41,6 +46,7 @@ class Flow:
     reads: dict[str, set[str] | None] = field(default_factory=dict)
     stores: set[str] = field(default_factory=set)
     deletes: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
 
 
@@ -49,6 +55,8 @@ def analyse(tree: ast.Module) -> Flow:
     visitor = _Visitor()
     visitor.swallows = any(map(_catches_name_errors, ast.walk(tree)))
     visitor.run(tree.body)
+    for name in uses.queried_names(tree) - visitor.flow.stores:
+        visitor.flow.reads[name] = None
     return visitor.flow
 
 
@@ -117,6 +125,11 @@ class _Visitor(ast.NodeVisitor):
         else:
             self.visit(node.value)
 
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        for name in uses.queried_names(node):
+            self._read(name)
+
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
         self.visit(node.target)
@@ -140,6 +153,7 @@ class _Visitor(ast.NodeVisitor):
     def _free(self, node: ast.AST) -> None:
         """Read the free names of a nested scope: it may run at any later time."""
         self._inside += self.swallows
+        self.flow.late |= global_names(node)
         for name, attributes in free_names(node).items():
             if attributes is None:
                 self._read(name)

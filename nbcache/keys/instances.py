@@ -63,7 +63,7 @@ def put_instance(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     walk.keep((present, others))
     mark(sink, "record", len(names))
     walk.put(sink, kind, path)
-    walk.put(sink, [name for name in names if name not in present], path)
+    sink.update(plain.dumps(tuple(name for name in names if name not in present)))
     walk.put_named(sink, present, path)
     if not _is_frozen(kind) and hasattr(value, "__dict__"):
         walk.note(value.__dict__)

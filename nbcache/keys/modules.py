@@ -16,13 +16,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from nbcache.errors import UnhashableValue
-from nbcache.keys import flow, hashing, origin, source, uses
+from nbcache.keys import filed, flow, hashing, origin, source, uses
 
-__all__ = ["absolute_name", "import_parts", "is_module", "loaded_digest"]
+__all__ = [
+    "absolute_name",
+    "import_parts",
+    "is_module",
+    "loaded_digest",
+    "starred_names",
+]
 
 Stat = tuple[int, int, int]
 
@@ -36,7 +42,7 @@ class _Known:
     running: str
 
 
-_known: dict[str, _Known] = {}
+_known: dict[tuple[str, bool], _Known] = {}
 _seen_unloaded: dict[str, Stat] = {}
 _file_forms: dict[tuple[str, Stat], str] = {}
 _active: set[str] = set()
@@ -68,7 +74,10 @@ def import_parts(name: str) -> Iterator[tuple[str, str, str]]:
             if not origin.is_user_module(module):
                 yield _library(part)
                 return
-            yield loaded_digest(module), f"module {part}", ""
+            yield loaded_digest(module, imported=True), f"module {part}", ""
+            continue
+        if _is_user_folder(part):
+            yield _folder_digest(part), f"module {part}", ""
             continue
         path = _find(part)
         if path is None or not origin.is_user_file(path):
@@ -76,6 +85,21 @@ def import_parts(name: str) -> Iterator[tuple[str, str, str]]:
             return
         _seen_unloaded[path] = _stat(path)
         yield file_digest(path), f"module {part}", ""
+
+
+def _is_user_folder(name: str) -> bool:
+    """Say whether a name is that of a local package without ``__init__``."""
+    spec = _find_spec(name)
+    folders = list((spec and spec.submodule_search_locations) or ())
+    return (
+        spec is not None
+        and spec.origin is None
+        and any(origin.is_user_file(f"{folder}/__init__.py") for folder in folders)
+    )
+
+
+def _folder_digest(name: str) -> str:
+    return source.text_digest("namespace package", name)
 
 
 def _library(name: str) -> tuple[str, str, str]:
@@ -86,6 +110,12 @@ def _library(name: str) -> tuple[str, str, str]:
 
 def _find(name: str) -> str | None:
     """Find the file of a module without importing it or its parents."""
+    spec = _find_spec(name)
+    found = spec.origin if spec is not None else None
+    return found if found is not None and found.endswith(".py") else None
+
+
+def _find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
     search: list[str] | None = None
     spec = None
     for count in range(1, name.count(".") + 2):
@@ -94,8 +124,7 @@ def _find(name: str) -> str | None:
         if spec is None:
             return None
         search = list(spec.submodule_search_locations or ())
-    found = spec.origin if spec is not None else None
-    return found if found is not None and found.endswith(".py") else None
+    return spec
 
 
 def _stat(path: str) -> Stat:
@@ -143,8 +172,16 @@ def _package_of(path: str) -> str:
     return ".".join(names)
 
 
-def loaded_digest(module: ModuleType) -> str:
+def loaded_digest(module: ModuleType, *, imported: bool = False) -> str:
     """Digest a loaded local module.
+
+    Parameters
+    ----------
+    module : ModuleType
+        Of the user's.
+    imported : bool
+        Whether it stands for an import alone: then the modules inside a package, which
+        other imports load, do not count.
 
     Returns
     -------
@@ -154,28 +191,33 @@ def loaded_digest(module: ModuleType) -> str:
     name = module.__name__
     if name in _active:
         return source.text_digest("module", name)
+    if imported and getattr(module, "__file__", None) is None and name != "__main__":
+        return _folder_digest(name)
     _active.add(name)
     try:
-        running = _running_digest(module)
-        known = _known.get(name)
+        running = _running_digest(module, imported)
+        known = _known.get((name, imported))
         if known is not None and known.spec is module.__spec__:
             return known.file_form if known.running == running else running
         path = getattr(module, "__file__", None)
         if not path or name == "__main__" or not _is_as_filed(module, path):
             return running
         form = file_digest(path)
-        _known[name] = _Known(module.__spec__, form, running)
+        _known[name, imported] = _Known(module.__spec__, form, running)
         return form
     finally:
         _active.discard(name)
 
 
-def _running_digest(module: ModuleType) -> str:
+def _running_digest(module: ModuleType, imported: bool) -> str:
     """Digest every attribute of a module by value."""
     walk = hashing.Walk()
     texts = [module.__name__]
     for name, value in sorted(vars(module).items()):
         if name.startswith("__") and name.endswith("__"):
+            continue
+        inside = getattr(value, "__name__", "") == f"{module.__name__}.{name}"
+        if imported and inside and isinstance(value, ModuleType):
             continue
         try:
             texts += [name, walk.digest(value, f"{module.__name__}.{name}")]
@@ -194,43 +236,42 @@ def _is_as_filed(module: ModuleType, path: str) -> bool:
         tree = ast.parse(Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return False
-    return _agrees(module, tree, path)
+    starred = _starred(tree, path)
+    names = flow.analyse(tree).stores | starred
+    seen = path in _seen_unloaded
+    return filed.agrees(module, tree, path, names, computed=seen) and all(
+        _is_inside_as_filed(value) for value in vars(module).values()
+    )
 
 
-def _agrees(module: ModuleType, tree: ast.Module, path: str) -> bool:
-    """Compare what a module holds with what its tree would bind."""
-    bound = flow.analyse(tree).stores
-    literals = dict(_literals(tree))
-    for name, value in vars(module).items():
-        if name.startswith("__") and name.endswith("__"):
-            continue
-        if isinstance(value, FunctionType) and value.__code__.co_filename == path:
-            if source.function_node(value.__code__) is None:
-                return False
-        elif name in literals:
-            if type(value) is not type(literals[name]) or value != literals[name]:
-                return False
-        elif name not in bound and not isinstance(value, ModuleType):
-            return False
-        elif (
-            not isinstance(value, FunctionType | type | ModuleType)
-            and path not in _seen_unloaded
-        ):
-            # computed at import: only a module seen unloaded is known to be as filed
-            return False
-    return True
+def _is_inside_as_filed(value: Any) -> bool:
+    """Say of a local module that another one holds whether it is what its file says."""
+    path = getattr(value, "__file__", None)
+    if not (isinstance(value, ModuleType) and origin.is_user_module(value) and path):
+        return True
+    return value.__name__ in _active or loaded_digest(value) == file_digest(path)
 
 
-def _literals(tree: ast.Module) -> Iterator[tuple[str, Any]]:
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target = statement.targets[0]
-            try:
-                value = ast.literal_eval(statement.value)
-            except ValueError:
-                continue
-            if isinstance(target, ast.Name):
-                yield target.id, value
+def _starred(tree: ast.Module, path: str) -> set[str]:
+    """Give the names that ``from module import *`` brings, of loaded modules."""
+    scope = {"__package__": _package_of(path)}
+    return {
+        name
+        for module, level, names in uses.imported_modules(tree)
+        if "*" in names
+        for name in starred_names(absolute_name(module, level, scope))
+    }
+
+
+def starred_names(name: str) -> set[str]:
+    """Give the names that ``from name import *`` binds; none if it is not loaded."""
+    module = sys.modules.get(name)
+    if module is None:
+        return set()
+    stated = getattr(module, "__all__", None)
+    if stated is not None:
+        return set(stated)
+    return {one for one in vars(module) if not one.startswith("_")}
 
 
 def _older_than_process(stat: Stat) -> bool:
@@ -254,4 +295,6 @@ def is_module(name: str) -> bool:
     if name in sys.modules:
         return origin.is_user_module(sys.modules[name])
     found = _find(name)
-    return found is not None and origin.is_user_file(found)
+    if found is None:
+        return _is_user_folder(name)
+    return origin.is_user_file(found)

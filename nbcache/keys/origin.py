@@ -11,6 +11,7 @@ import functools
 import importlib.metadata
 import sys
 import sysconfig
+from collections.abc import Mapping
 from pathlib import PurePath
 from types import CodeType, FunctionType, ModuleType
 
@@ -100,10 +101,25 @@ def version(module_name: str) -> str:
     stated = getattr(sys.modules.get(top), "__dict__", {}).get("__version__")
     if isinstance(stated, str):
         return stated
+    if not top:
+        return ""
     try:
         return importlib.metadata.version(top)
     except importlib.metadata.PackageNotFoundError:
-        return ""
+        return _version_of_import(top)
+
+
+def _version_of_import(top: str) -> str:
+    """Give the version of a package that is imported under another name (sklearn)."""
+    for name in _distributions().get(top, ()):
+        return importlib.metadata.version(name)
+    return ""
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    # reads the records of every installed package: only when a name alone says nothing
+    return importlib.metadata.packages_distributions()
 
 
 def version_token(module_name: str) -> str:

@@ -150,7 +150,7 @@ def survey(
         expanded = expanded * (max(map(len, tuples)) + 1) if tuples else 1
         if expanded > LARGE_TUPLE:
             break
-        children = _children(level)
+        children = _children(level, atoms)
         found.visited += len(children)
         kinds = set(map(type, children))
         inner = kinds - atoms
@@ -165,12 +165,16 @@ def survey(
     return found
 
 
-def _children(level: dict[type, list[Any]]) -> list[Any]:
+def _children(level: dict[type, list[Any]], atoms: frozenset[type]) -> list[Any]:
+    """Give items and values of containers, and keys unless all of them are atoms."""
     children: list[Any] = []
     for kind, containers in level.items():
-        children += chain.from_iterable(containers)
-        if kind is dict:
-            children += chain.from_iterable(map(dict.values, containers))
+        if kind is not dict:
+            children += chain.from_iterable(containers)
+            continue
+        children += chain.from_iterable(map(dict.values, containers))
+        if not set(map(type, chain.from_iterable(containers))) <= atoms:
+            children += chain.from_iterable(containers)
     return children
 
 

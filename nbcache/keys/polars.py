@@ -126,7 +126,7 @@ def _put_texts(_walk: Walker, sink: Sink, series: Any, _path: str) -> None:
 
 
 def _put_as_texts(walk: Walker, sink: Sink, series: Any, path: str) -> None:
-    # codes of categories differ between processes; numpy has no 128-bit integers
+    # codes of categories differ between processes; numpy has no decimals
     _put_texts(walk, sink, series.cast(sys.modules["polars"].String), path)
 
 
@@ -164,14 +164,15 @@ def _put_nothing(_walk: Walker, _sink: Sink, _series: Any, _path: str) -> None:
     """Write nothing: all are null."""
 
 
+# numpy has no integers of 128 bits
 _BY_DTYPE: dict[str, Callable[[Walker, Sink, Any, str], None]] = {
     "Boolean": _put_flags,
     "String": _put_texts,
     "Categorical": _put_as_texts,
     "Enum": _put_as_texts,
     "Decimal": _put_as_texts,
-    "Int128": _put_as_texts,
-    "UInt128": _put_as_texts,
+    "Int128": _put_objects,
+    "UInt128": _put_objects,
     "Binary": _put_bytes,
     "List": _put_lists,
     "Array": _put_arrays,

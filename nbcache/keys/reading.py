@@ -9,9 +9,18 @@ from typing import Any
 
 from nbcache.keys import source, uses
 
-__all__ = ["environment", "global_chains", "imported", "write_only"]
+__all__ = [
+    "bound_globals",
+    "attributes",
+    "environment",
+    "global_chains",
+    "hidden",
+    "imported",
+    "write_only",
+]
 
 _READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_HIDING = frozenset({"eval", "exec", "globals", "__import__"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 
 
@@ -40,23 +49,67 @@ def global_chains(code: CodeType) -> dict[str, set[str] | None]:
                 found[str(instruction.argval)] = None
             elif known is not None:
                 known.add(".".join(chain))
+        local = {*one.co_varnames, *one.co_cellvars, *one.co_freevars}
+        found.update(dict.fromkeys(_queried(one) - local))
     return found
 
 
+def _queried(code: CodeType) -> set[str]:
+    """Give the variables that texts for ``DataFrame.query`` and ``eval`` name."""
+    if not {"query", "eval"} & set(code.co_names):
+        return set()
+    texts = (text for text in code.co_consts if isinstance(text, str))
+    return {name for text in texts for name in uses.names_in_query(text)}
+
+
 @functools.lru_cache(maxsize=4096)
-def imported(code: CodeType) -> frozenset[tuple[str, int]]:
-    """Give the modules that code imports while it runs: name and relative level."""
+def imported(code: CodeType) -> frozenset[tuple[str, int, tuple[str, ...]]]:
+    """Give the modules that code imports while it runs.
+
+    Returns
+    -------
+    frozenset of tuple
+        Name, relative level, and the names taken from the module.
+    """
+    node = source.function_node(code)
+    if node is not None:
+        return frozenset(uses.imported_modules(node))
     found = set()
     for one in source.nested_codes(code):
-        level = 0
         constants: list[Any] = []
         for instruction in dis.get_instructions(one):
             if instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
                 constants.append(instruction.argval)
             elif instruction.opname == "IMPORT_NAME":
-                level = constants[-2] if len(constants) > 1 else 0
-                found.add((str(instruction.argval), int(level or 0)))
+                level, names = constants[-2:]
+                found.add((str(instruction.argval), int(level), tuple(names or ())))
     return frozenset(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def attributes(code: CodeType) -> frozenset[str]:
+    """Give the attributes that code uses, of whatever objects."""
+    return frozenset(name for one in source.nested_codes(code) for name in one.co_names)
+
+
+@functools.lru_cache(maxsize=4096)
+def bound_globals(code: CodeType) -> frozenset[str]:
+    """Give the globals that code binds or deletes."""
+    return frozenset(
+        str(instruction.argval)
+        for one in source.nested_codes(code)
+        for instruction in dis.get_instructions(one)
+        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def hidden(code: CodeType) -> frozenset[str]:
+    """Give the built-ins through which code reads names that do not stand in it."""
+    node = source.function_node(code)
+    if node is not None:
+        return frozenset(uses.hidden_reads(node, _HIDING))
+    return _HIDING & global_chains(code).keys()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import ast
 import symtable
 from collections.abc import Iterator
 
-__all__ = ["dotted", "free_names"]
+__all__ = ["dotted", "free_names", "global_names"]
 
 
 def free_names(node: ast.AST) -> dict[str, set[str] | None]:
@@ -33,6 +33,16 @@ def free_names(node: ast.AST) -> dict[str, set[str] | None]:
         elif isinstance(inner, ast.Name) and id(inner) not in chained:
             found[inner.id] = None
     return {name: found.get(name) for name in sorted(names)}
+
+
+def global_names(node: ast.AST) -> set[str]:
+    """Give the names that functions inside bind in the module, by ``global``."""
+    return {
+        name
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Global)
+        for name in inner.names
+    }
 
 
 def dotted(node: ast.Attribute) -> tuple[ast.Name | None, str]:

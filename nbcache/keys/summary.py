@@ -160,7 +160,7 @@ def _numpy(value: Any, kind: type) -> str | None:
         return f"{kind.__name__} {type(value.bit_generator).__name__}"
     if hasattr(kind, "dtype") and not hasattr(kind, "__array_finalize__"):
         return f"{kind.__name__} {value}"  # a scalar
-    if hasattr(kind, "newbyteorder") and hasattr(kind, "itemsize"):
+    if hasattr(kind, "subdtype"):
         return f"dtype {value}"
     return None
 

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Set
 
-__all__ = ["environment_reads", "imported_modules", "write_only_globals"]
+__all__ = [
+    "environment_reads",
+    "has_queries",
+    "hidden_reads",
+    "imported_modules",
+    "names_in_query",
+    "queried_names",
+    "write_only_globals",
+]
 
 _MUTATORS = frozenset(
     {
@@ -77,6 +87,8 @@ def environment_reads(tree: ast.AST) -> set[str]:
 def _environment_name(node: ast.AST) -> str | None:
     if isinstance(node, ast.Subscript) and _is_environ(node.value):
         return _literal(node.slice)
+    if isinstance(node, ast.Compare) and _is_environ(node.comparators[0]):
+        return _literal(node.left)
     if not (isinstance(node, ast.Call) and node.args):
         return None
     function = node.func
@@ -112,4 +124,85 @@ def imported_modules(tree: ast.AST) -> list[tuple[str, int, tuple[str, ...]]]:
         elif isinstance(node, ast.ImportFrom):
             names = tuple(alias.name for alias in node.names)
             found.append((node.module or "", node.level, names))
+        elif isinstance(node, ast.Call) and _called(node) in _IMPORTERS and node.args:
+            name = _literal(node.args[0])
+            if name and not name.startswith("."):
+                found.append((name, 0, ()))
     return list(dict.fromkeys(found))
+
+
+_IMPORTERS = frozenset({"__import__", "import_module"})
+
+
+def _called(node: ast.Call) -> str:
+    """Give the last part of the name that is called."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+# --- what no analysis can see
+
+
+def hidden_reads(tree: ast.AST, names: Set[str]) -> set[str]:
+    """Give the built-ins through which code reads names that do not stand in it.
+
+    Parameters
+    ----------
+    tree : ast.AST
+        Any code.
+    names : set of str
+        The built-ins in question.
+
+    Returns
+    -------
+    set of str
+        Those that are used, but for calls that hide nothing: ``eval`` and ``exec`` with
+        a namespace of their own, ``vars`` and ``dir`` of an object, ``__import__`` of a
+        literal.
+    """
+    plain = {id(call.func) for call in ast.walk(tree) if _is_plain(call)}  # type: ignore[attr-defined]
+    return {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id in names and id(node) not in plain
+    }
+
+
+def _is_plain(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = _called(node)
+    if name == "__import__":
+        return bool(node.args) and _literal(node.args[0]) is not None
+    if name in ("eval", "exec"):
+        return len(node.args) > 1 or bool(node.keywords)
+    return name in ("vars", "dir") and bool(node.args)
+
+
+_QUERIES = frozenset({"query", "eval"})
+_QUERIED = re.compile(r"(?<![\w.])@([^\W\d]\w*)")
+
+
+def queried_names(tree: ast.AST) -> set[str]:
+    """Give the variables that texts for ``DataFrame.query`` and ``eval`` name."""
+    if not has_queries(tree):
+        return set()
+    texts = (getattr(node, "value", None) for node in ast.walk(tree))
+    return {
+        name for text in texts if isinstance(text, str) for name in names_in_query(text)
+    }
+
+
+def has_queries(tree: ast.AST) -> bool:
+    """Say whether a method ``query`` or ``eval`` is used."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in _QUERIES
+        for node in ast.walk(tree)
+    )
+
+
+def names_in_query(text: str) -> list[str]:
+    """Give the names that stand after ``@`` in a text."""
+    return _QUERIED.findall(text)

@@ -18,15 +18,18 @@ import numpy as np
 from nbcache.errors import DamagedEntry, UnstorableValue, UntrustedEntry
 from nbcache.storage import (
     codec_numpy,
+    codec_random,
     frames,
     frames_arrow,
     frames_sparse,
     leaves,
 )
+from nbcache.storage.codec_arrays import Inseparable
 from nbcache.storage.codec_classes import register_type
 from nbcache.storage.codec_decode import Decoder
 from nbcache.storage.codec_encode import Encoder
 from nbcache.storage.codec_nodes import INTERNAL, Array, Unresolved
+from nbcache.storage.codec_paths import node_paths
 from nbcache.storage.live import LiveIndex
 
 __all__ = [
@@ -40,7 +43,7 @@ __all__ = [
 
 # that they are imported enters their kinds of nodes into the table
 
-_KINDS = (codec_numpy, frames, frames_arrow, frames_sparse, leaves)
+_KINDS = (codec_numpy, codec_random, frames, frames_arrow, frames_sparse, leaves)
 _LONGEST_NAME = 200
 
 
@@ -118,10 +121,10 @@ def encode(
         if type(value) is np.ndarray and node is not None and _is_member_name(name):
             encoder.arrays.name(node, name)
     try:
-        encoder.arrays.finish(encoder, index.arrays())
-    except UnstorableValue as error:
-        raise _at(next(iter(values)), error) from error
-    found_paths = leaves.paths(nodes) if encoder.leaves else ()
+        encoder.arrays.finish(encoder)
+    except Inseparable as error:
+        raise _shared_otherwise(nodes, error) from error
+    found_paths = leaves.leaf_paths(nodes) if encoder.leaves else ()
     paths = tuple(dict.fromkeys(path for path, _ in found_paths))
     tree = _tree(encoder, nodes, stream)
     return Encoded(tree, encoder.members.arrays, paths, tuple(encoder.classes))
@@ -136,6 +139,13 @@ def _named_node(encoder: Encoder, name: str, value: object) -> list[Any]:
 
 def _at(name: str, error: UnstorableValue) -> UnstorableValue:
     return UnstorableValue(error.path or name, error.type_name, error.reason)
+
+
+def _shared_otherwise(nodes: list[Any], error: Inseparable) -> UnstorableValue:
+    found = (path for path, node in node_paths(nodes) if node is error.node)
+    cls = type(error.array)
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    return UnstorableValue(next(found, "?"), name, error.reason)
 
 
 def _tree(encoder: Encoder, nodes: list[Any], stream: Any) -> dict[str, Any]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbcache.errors import UnstorableValue
 from nbcache.storage import sharing
 from nbcache.storage.codec_dtypes import spec_of
 from nbcache.storage.codec_nodes import INTERNAL, Array, Node
@@ -17,7 +15,7 @@ from nbcache.storage.codec_nodes import INTERNAL, Array, Node
 if TYPE_CHECKING:
     from nbcache.storage.codec_encode import Encoder
 
-__all__ = ["ArrayPlaces", "Members", "most_shared_objects"]
+__all__ = ["ArrayPlaces", "Inseparable", "Members", "most_shared_objects"]
 
 # smaller arrays stand in one member together: a member costs 300 bytes and 10 us
 SMALL = 1 << 12
@@ -26,6 +24,26 @@ LARGEST_IN_STACK = 1 << 16
 # numpy.load refuses longer headers
 LONGEST_HEADER = 4096
 _ALIGNMENT = 16
+
+
+class Inseparable(Exception):
+    """Arrays share memory in a way that cannot be made again.
+
+    Parameters
+    ----------
+    array : ndarray
+        One of them.
+    node : list
+        Its node.
+    reason : str
+        What it shares with.
+    """
+
+    def __init__(self, place: _Place, reason: str) -> None:
+        self.array = place.array
+        self.node = place.node
+        self.reason = reason
+        super().__init__(reason)
 
 
 class Members:
@@ -130,32 +148,30 @@ class ArrayPlaces:
         """Take in a sequence of nodes that may become one array."""
         self._sequences.append((parent, index))
 
-    def finish(self, encoder: Encoder, live: Sequence[tuple[Array, Node]]) -> None:
+    def finish(self, encoder: Encoder) -> None:
         """Fill the nodes of all arrays.
 
         Parameters
         ----------
         encoder : Encoder
-            Gets the members, and buffers that only views use.
-        live : sequence of (ndarray, node)
-            Arrays that are referred to, not stored.
+            Knows the live arrays; gets the members, and buffers that only views use.
 
         Raises
         ------
-        UnstorableValue
+        Inseparable
             If arrays share memory in a way that cannot be made again.
         """
         for place in self._places:
             place.node = encoder.current(place.node)
         sharers = [place for place in self._places if not place.alone]
-        known = [place.array for place in sharers]
-        known += [array for array, _ in live]
+        live = encoder.live.arrays() if sharers else []
+        known = [*(place.array for place in sharers), *live]
         count = len(sharers)
         for group in sharing.groups(known):
             places = [sharers[i] for i in group if i < count]
             sources = [live[i - count] for i in group if i >= count]
             if places and sources:
-                _share_live(places, sources)
+                _share_live(places, sources, encoder)
             elif places and any(place.array.dtype.hasobject for place in places):
                 self._share_objects(places)
             elif places:
@@ -174,10 +190,10 @@ class ArrayPlaces:
         length = (max(stop for _, stop in extents) - low) // dtype.itemsize
         self._object_groups += 1
         if length > most_shared_objects(max(place.array.size for place in places)):
-            raise _refused("shares memory with distant objects")
+            raise Inseparable(places[0], "shares memory with distant objects")
         for place in places:
             if place.array.dtype != dtype or place.fixed:
-                raise _refused("shares memory with an array of another dtype")
+                raise Inseparable(place, "shares memory with an array of another dtype")
             view = sharing.view_of(place.array, low)
             place.node[1].append([self._object_groups, length, view])
 
@@ -190,6 +206,8 @@ class ArrayPlaces:
                 return
             places.append(place)
         arrays = [place.array for place in places]
+        if not any(array.nbytes for array in arrays):
+            return
         parent[index] = _stacked(places, arrays, members)
         for place in places:
             place.done = True
@@ -238,7 +256,7 @@ def _share(places: list[_Place], encoder: Encoder) -> None:
     extents = [sharing.extent(array) for array in arrays]
     low, high = min(low for low, _ in extents), max(high for _, high in extents)
     if fixed and (len(fixed) > 1 or extents[fixed[0]] != (low, high)):
-        raise _refused("shares memory with bytes that are stored too")
+        raise Inseparable(places[0], "shares memory with bytes that are stored too")
     if base is None:
         data = np.array(sharing.memory(arrays))
         source = encoder.aside(["a", encoder.members.number(data)])
@@ -252,16 +270,19 @@ def _share(places: list[_Place], encoder: Encoder) -> None:
             place.done = True
 
 
-def _share_live(places: list[_Place], live: list[tuple[Array, Node]]) -> None:
+def _share_live(places: list[_Place], live: list[Array], encoder: Encoder) -> None:
     """Make arrays views of one that is there already."""
     for place in places:
-        for base, node in live:
+        for base in live:
             if sharing.cover([base, place.array]) == 0 and not place.fixed:
+                node = encoder.live.node(base)
                 place.node[:2] = ["view", _live_view(place, base, node)]
                 place.done = True
                 break
         else:
-            raise _refused("shares memory with an input, but not as a part of it")
+            raise Inseparable(
+                place, "shares memory with an input, but not as a part of it"
+            )
 
 
 def _live_view(place: _Place, base: Array, node: Node) -> list[Any]:
@@ -301,7 +322,3 @@ def _npy_reads(dtype: np.dtype[Any]) -> bool:
     except (TypeError, ValueError):
         return False
     return bool(read == dtype) and len(repr(descr)) < LONGEST_HEADER
-
-
-def _refused(reason: str) -> UnstorableValue:
-    return UnstorableValue("", "numpy.ndarray", reason)

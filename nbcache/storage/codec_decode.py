@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
-from nbcache.storage.codec_dtypes import dtype_of
+from nbcache.storage.codec_dtypes import Layout, layout
 from nbcache.storage.codec_nodes import INTERNAL, Array, Node, Unresolved, decoders
 from nbcache.storage.codec_sequences import unpacked
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decoder"]
 
+# going through items that take no space would not end
+_MOST_EMPTY = 1000
 _PLAIN = frozenset((type(None), bool, int, float, str))
 
 
@@ -130,18 +132,21 @@ class Decoder:
         """Give data that is ours, not the user's."""
         if type(content) is list:
             start, spec, shape = content
-            return self.small(start, dtype_of(spec), shape)
-        return self.member(content)
+            array = self.small(start, layout(spec, shape))
+        else:
+            array = self.member(content)
+        if array.nbytes == 0 and array.shape[:1] > (_MOST_EMPTY,):
+            raise DamagedEntry("the entry's tree holds billions of nothing")
+        return array
 
-    def small(
-        self, start: int, dtype: np.dtype[Any], shape: list[int], fortran: int = 0
-    ) -> Array:
+    def small(self, start: int, described: Layout, fortran: int = 0) -> Array:
         """Give an array out of the member of small ones."""
         data = self._small
         if data is None:
             data = self._small = self.member(int(self.tree["small"])).data
-        # numpy takes negative numbers here and reads memory that is not ours
-        if start < 0 or (shape and min(shape) < 0):
+        dtype, shape, nbytes = described
+        # numpy overflows, takes negative offsets, and reads memory that is not ours
+        if not 0 <= start <= len(data) - nbytes:
             raise ValueError("an array outside its member")
         if fortran:
             return np.ndarray(shape, dtype, data, start, order="F")

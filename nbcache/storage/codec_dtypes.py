@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nbcache.storage.codec_nodes import Unresolved
 
-__all__ = ["dtype_of", "spec_of"]
+__all__ = ["Layout", "dtype_of", "layout", "spec_of"]
 
 # str: what `numpy.dtype` takes; dict: fields, subarrays and the like
 Spec = Any
@@ -104,6 +105,24 @@ def dtype_of(spec: Spec, *, objects: bool = False) -> np.dtype[Any]:
     if dtype.hasobject and not objects:
         raise ValueError(f"data of {dtype} are no plain bytes")
     return dtype
+
+
+# data type, shape, bytes
+Layout = tuple[np.dtype[Any], tuple[int, ...], int]
+
+
+def layout(spec: Spec, shape: list[int]) -> Layout:
+    """Give data type, shape and size in bytes of an array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there can be no such array.
+    """
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise TypeError(f"no array has the shape {shape}")
+    dtype = dtype_of(spec)
+    return dtype, tuple(shape), math.prod(shape) * dtype.itemsize
 
 
 def _dtype_of(spec: Spec) -> np.dtype[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,14 @@ import numpy as np
 
 from nbcache.errors import UnstorableValue
 from nbcache.storage.codec_arrays import ArrayPlaces, Members
-from nbcache.storage.codec_nodes import Array, Node, Write, encoders, finders
+from nbcache.storage.codec_nodes import (
+    Array,
+    Node,
+    Write,
+    encoders,
+    finders,
+    named_encoders,
+)
 from nbcache.storage.codec_sequences import packed
 from nbcache.storage.codec_types import pairs
 from nbcache.storage.live import LiveIndex
@@ -55,7 +62,7 @@ class Encoder:
         pickled: set[int],
     ) -> None:
         self.live = live
-        self._live = live.ids()
+        self._live: Container[int] | None = None
         self.rule = classes
         self.namespace = namespace
         self.pickled = pickled
@@ -109,6 +116,8 @@ class Encoder:
         key = id(value)
         node = self._nodes.get(key)
         if node is None:
+            if self._live is None:
+                self._live = self.live.ids()
             if key in self._live:
                 return self.live.node(value)
             return self.leaf(value) if key in self.pickled else None
@@ -150,7 +159,7 @@ class Encoder:
     def hoist(self, node: list[Any]) -> list[Any]:
         """Move a node out of the tree, so that it can be read before its place comes.
 
-        What it refers to must move along: see `references`.
+        What it refers to must move along.
         """
         reference = self.reference(node)
         number = reference[1]
@@ -288,8 +297,10 @@ class Encoder:
 
     def _find(self, kind: type) -> Write:
         """Give how instances of a class without an entry in the table are written."""
-        found = (find(self, kind) for find in finders)
-        write = next((write for write in found if write is not None), Encoder.leaf)
+        write = named_encoders.get((kind.__module__.partition(".")[0], kind.__name__))
+        if write is None:
+            found = (find(self, kind) for find in finders)
+            write = next(filter(None, found), Encoder.leaf)
         self._writers[kind] = write
         return write
 

@@ -63,6 +63,8 @@ class Kind:
 decoders: dict[str, Kind] = {}
 Write = Callable[["Encoder", Any], Node]
 encoders: dict[type, Write] = {}
+# the same by top module and name of the class, for classes that need not be imported
+named_encoders: dict[tuple[str, str], Write] = {}
 # asked in turn how instances of a class without an entry in the table are written
 finders: list[Callable[[Encoder, type], Write | None]] = []
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbcache.storage import sharing
 from nbcache.storage.codec_arrays import most_shared_objects
-from nbcache.storage.codec_dtypes import dtype_of, spec_of
+from nbcache.storage.codec_dtypes import dtype_of, layout, spec_of
 from nbcache.storage.codec_nodes import (
     Array,
     Node,
@@ -18,6 +17,7 @@ from nbcache.storage.codec_nodes import (
     encoders,
     finders,
     kind,
+    named_encoders,
 )
 from nbcache.storage.codec_sequences import count, object_array
 
@@ -47,8 +47,8 @@ def _write_array(encoder: Encoder, value: Array) -> Node:
 
 def _array(decoder: Decoder, content: Any) -> Array:
     if type(content) is list:
-        start, spec, *rest = content
-        return decoder.small(start, dtype_of(spec), *rest)
+        start, spec, shape, *order = content
+        return decoder.small(start, layout(spec, shape), *order)
     if type(content) is dict:
         dtype = dtype_of(content["dtype"])
         array = decoder.member(content["in"])
@@ -94,7 +94,7 @@ def _objects(decoder: Decoder, content: Any) -> Array:
         raise ValueError(f"{dtype} holds no objects")
     length = count(decoder, items)
     if not shared:
-        if math.prod(shape) != length:
+        if any(type(n) is not int for n in shape) or math.prod(shape) != length:
             raise ValueError("an array of objects is not as large as it says")
         return np.empty(shape, dtype, "F" if fortran else "C")
     group, total, view = shared[0]
@@ -173,8 +173,9 @@ def _masked(decoder: Decoder, content: Any) -> Any:
 
 for _array_class in _SUBCLASSES.values():
     encoders[_array_class] = _write_subclass
-encoders[np.ma.MaskedArray] = _write_masked
-encoders[type(np.ma.masked)] = _write_masked
+# numpy imports its masked arrays only when they are used, and so do we
+named_encoders["numpy", "MaskedArray"] = _write_masked
+named_encoders["numpy", "MaskedConstant"] = _write_masked
 kind("subclass", _subclass)
 kind("masked", _masked)
 
@@ -217,121 +218,21 @@ def _write_scalar(encoder: Encoder, value: np.generic) -> Node:
 
 
 def _scalar(decoder: Decoder, content: Any) -> Any:
-    data = bytearray(decoder.value(content[1]))
-    return np.ndarray((), dtype_of(content[0]), data)[()]
+    data = decoder.value(content[1])
+    if type(data) is not bytes:
+        raise TypeError("a scalar is made of bytes")
+    return np.ndarray((), dtype_of(content[0]), bytearray(data))[()]
 
 
 def _text(decoder: Decoder, content: Any) -> Any:
     plain = decoder.value(content)
-    return np.str_(plain) if type(plain) is str else np.bytes_(plain)
+    if type(plain) is str:
+        return np.str_(plain)
+    if type(plain) is bytes:
+        return np.bytes_(plain)
+    raise TypeError("a text is made of text")
 
 
 kind("dtype", lambda _, content: dtype_of(content, objects=True))
 kind("scalar", _scalar)
 kind("text", _text)
-
-# ---------------------------------------------------------------- random generators
-
-_BIT_GENERATORS = {
-    name: getattr(np.random, name)
-    for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
-}
-_GLOBALS = {"random": random.random.__self__, "numpy": np.random.mtrand._rand}  # type: ignore[attr-defined]
-
-
-def _write_random(encoder: Encoder, value: random.Random) -> Node:
-    if value is _GLOBALS["random"]:
-        return ["global random", "random"]
-    content: list[Any] = []
-    node = encoder.begin(value, "Random", content)
-    content.append(encoder.node(encoder.keep(value.getstate())))
-    return node
-
-
-def _write_seeds(encoder: Encoder, value: np.random.SeedSequence) -> Node:
-    content: list[Any] = []
-    node = encoder.begin(value, "SeedSequence", content)
-    state = value.state
-    content += [encoder.node(encoder.keep(state["entropy"]))]
-    content += [encoder.node(encoder.keep(tuple(state["spawn_key"])))]
-    content += [state["pool_size"], state["n_children_spawned"]]
-    return node
-
-
-def _seeds(decoder: Decoder, content: Any) -> np.random.SeedSequence:
-    entropy, spawn_key = map(decoder.value, content[:2])
-    return np.random.SeedSequence(
-        entropy,
-        spawn_key=spawn_key,
-        pool_size=content[2],
-        n_children_spawned=content[3],
-    )
-
-
-def _write_bits(encoder: Encoder, value: np.random.BitGenerator) -> Node:
-    seeds = value.seed_seq
-    if not isinstance(seeds, np.random.SeedSequence | None):
-        return encoder.leaf(value)
-    content: list[Any] = [type(value).__name__]
-    node = encoder.begin(value, "bits", content)
-    content += [encoder.node(seeds), encoder.node(encoder.keep(value.state))]
-    return node
-
-
-def _bits(decoder: Decoder, content: Any) -> np.random.BitGenerator:
-    seeds = decoder.value(content[1])
-    if type(seeds) not in (np.random.SeedSequence, type(None)):
-        raise TypeError("a bit generator needs a seed sequence")
-    bits: np.random.BitGenerator = _BIT_GENERATORS[content[0]](seeds)
-    if seeds is None:
-        # seeded the old way; spawning from it fails, as it did
-        bits._legacy_seeding(0)  # type: ignore[attr-defined]
-    bits.state = decoder.value(content[2])
-    return bits
-
-
-def _write_generator(encoder: Encoder, value: Any) -> Node:
-    if value is _GLOBALS["numpy"]:
-        return ["global random", "numpy"]
-    content: list[Any] = []
-    old = isinstance(value, np.random.RandomState)
-    node = encoder.begin(value, "RandomState" if old else "Generator", content)
-    if old:
-        state = encoder.keep(value.get_state(legacy=False))
-        content += [encoder.node(encoder.keep(value._bit_generator))]
-        content += [encoder.node(state["has_gauss"]), encoder.node(state["gauss"])]
-    else:
-        content.append(encoder.node(value.bit_generator))
-    return node
-
-
-def _generator(decoder: Decoder, content: Any) -> np.random.Generator:
-    return np.random.Generator(decoder.value(content[0]))
-
-
-def _old_generator(decoder: Decoder, content: Any) -> np.random.RandomState:
-    generator = np.random.RandomState(decoder.value(content[0]))
-    state = generator.get_state(legacy=False)
-    state["has_gauss"], state["gauss"] = map(decoder.value, content[1:])
-    generator.set_state(state)
-    return generator
-
-
-def _random(decoder: Decoder, content: Any) -> random.Random:
-    generator = random.Random()
-    generator.setstate(decoder.value(content[0]))
-    return generator
-
-
-encoders[random.Random] = _write_random
-encoders[np.random.SeedSequence] = _write_seeds
-for _bits_class in _BIT_GENERATORS.values():
-    encoders[_bits_class] = _write_bits
-encoders[np.random.Generator] = _write_generator
-encoders[np.random.RandomState] = _write_generator
-kind("global random", lambda _, content: _GLOBALS[content])
-kind("Random", _random)
-kind("SeedSequence", _seeds)
-kind("bits", _bits)
-kind("Generator", _generator)
-kind("RandomState", _old_generator)

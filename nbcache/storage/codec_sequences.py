@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbcache.storage.codec_dtypes import dtype_of
+from nbcache.storage.codec_dtypes import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,9 +179,9 @@ def _ragged(decoder: Decoder, blob: Any) -> list[Any]:
 
 def _arrays(decoder: Decoder, blob: Any) -> list[Any]:
     table, codes, starts = blob
-    layouts = [(dtype_of(spec), shape) for spec, shape in table]
+    layouts = [layout(spec, shape) for spec, shape in table]
     return [
-        decoder.small(start, *layouts[code])
+        decoder.small(start, layouts[code])
         for code, start in zip(
             decoder.blob(codes).tolist(), decoder.blob(starts).tolist(), strict=True
         )

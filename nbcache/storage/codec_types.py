@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import collections
 import datetime
-import decimal
-import fractions
-import pathlib
 import struct
 import types
-import uuid
-import zoneinfo
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,6 +19,7 @@ from nbcache.storage.codec_nodes import (
     encoders,
     finders,
     kind,
+    named_encoders,
 )
 from nbcache.storage.codec_sequences import SHORTEST, unpacked
 
@@ -41,25 +37,39 @@ _BITS = struct.Struct("<Q")
 
 
 def _spelled(
-    cls: type, name: str, write: Callable[[Any], Any], read: Callable[[Any], Any]
+    cls: type | str, name: str, write: Callable[[Any], Any], read: Callable[[Any], Any]
 ) -> None:
     """Enter a type whose content is a plain value, which `write` gives."""
-    encoders[cls] = lambda _, value: [name, write(value)]
+    _enter(cls, lambda _, value: [name, write(value)])
     kind(name, lambda _, content: read(content))
 
 
 def _composed(
-    cls: type,
+    cls: type | str,
     name: str,
     parts: Callable[[Any], Iterable[Any]],
     make: Callable[..., Any],
 ) -> None:
     """Enter an immutable type that ``make(*parts(value))`` makes again."""
-    encoders[cls] = lambda encoder, value: [
-        name,
-        [encoder.node(part) for part in parts(value)],
-    ]
+    _enter(
+        cls,
+        lambda encoder, value: [name, [encoder.node(part) for part in parts(value)]],
+    )
     kind(name, lambda decoder, content: make(*map(decoder.value, content)))
+
+
+def _enter(cls: type | str, write: Write) -> None:
+    """Enter how a type is written; one that is named need not be imported."""
+    if isinstance(cls, str):
+        module, _, name = cls.partition(".")
+        named_encoders[module, name] = write
+    else:
+        encoders[cls] = write
+
+
+def _late(module: str, name: str) -> Callable[..., Any]:
+    """Give a constructor that is imported when it is first called."""
+    return lambda *parts: getattr(import_module(module), name)(*parts)
 
 
 # ---------------------------------------------------------------- what JSON lacks
@@ -271,19 +281,19 @@ def _timezone(*parts: Any) -> datetime.timezone:
     return datetime.timezone(*parts) if parts else datetime.UTC
 
 
-def _write_zone(encoder: Encoder, value: zoneinfo.ZoneInfo) -> Node:
+def _write_zone(encoder: Encoder, value: Any) -> Node:
     # without a key it came from a file, and pickle says what is wrong with that
     return ["ZoneInfo", value.key] if value.key else encoder.leaf(value)
 
 
 _composed(
-    fractions.Fraction,
+    "fractions.Fraction",
     "Fraction",
     lambda value: (value.numerator, value.denominator),
-    fractions.Fraction,
+    _late("fractions", "Fraction"),
 )
-_spelled(decimal.Decimal, "Decimal", str, decimal.Decimal)
-_spelled(uuid.UUID, "UUID", lambda value: value.hex, uuid.UUID)
+_spelled("decimal.Decimal", "Decimal", str, _late("decimal", "Decimal"))
+_spelled("uuid.UUID", "UUID", lambda value: value.hex, _late("uuid", "UUID"))
 _composed(
     datetime.date,
     "date",
@@ -299,10 +309,12 @@ _composed(
     datetime.timedelta,
 )
 _composed(datetime.timezone, "timezone", _timezone_parts, _timezone)
-encoders[zoneinfo.ZoneInfo] = _write_zone
+named_encoders["zoneinfo", "ZoneInfo"] = _write_zone
 
 
-def _zone(_: Decoder, content: Any) -> zoneinfo.ZoneInfo:
+def _zone(_: Decoder, content: Any) -> datetime.tzinfo:
+    import zoneinfo
+
     try:
         return zoneinfo.ZoneInfo(content)
     except zoneinfo.ZoneInfoNotFoundError as error:
@@ -334,17 +346,13 @@ kind("pytz", _pytz)
 # ---------------------------------------------------------------- paths, bytes
 
 
-def _path_kind(cls: type[pathlib.PurePath]) -> None:
-    _composed(cls, cls.__name__, lambda value: (str(value),), cls)
-
-
-for _path_class in (
-    pathlib.PosixPath,
-    pathlib.WindowsPath,
-    pathlib.PurePosixPath,
-    pathlib.PureWindowsPath,
-):
-    _path_kind(_path_class)
+for _path in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
+    _composed(
+        f"pathlib.{_path}",
+        _path,
+        lambda value: (str(value),),
+        _late("pathlib", _path),
+    )
 
 
 def _write_bytearray(encoder: Encoder, value: bytearray) -> Node:

@@ -13,12 +13,14 @@ import numpy as np
 
 from nbcache.storage.codec_nodes import Node, Write, finders, kind
 from nbcache.storage.frames_arrays import (
+    check,
+    check_freq,
     inner,
     is_array,
     shares_memory,
     write_array,
-    write_scalar,
 )
+from nbcache.storage.frames_scalars import write_scalar
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -26,14 +28,17 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-_INDEXES = (
-    "Index",
-    "DatetimeIndex",
-    "TimedeltaIndex",
-    "PeriodIndex",
-    "IntervalIndex",
-    "CategoricalIndex",
-)
+# names of indexes, and of the arrays under them
+_INDEXES = {
+    "Index": None,
+    "DatetimeIndex": "DatetimeArray",
+    "TimedeltaIndex": "TimedeltaArray",
+    "PeriodIndex": "PeriodArray",
+    "IntervalIndex": "IntervalArray",
+    "CategoricalIndex": "Categorical",
+}
+# kinds of numpy's data types that pandas keeps as they are
+_PLAIN = "biufcO"
 
 
 def _find(_: Encoder, cls: type) -> Write | None:
@@ -81,11 +86,14 @@ def _index(decoder: Decoder, content: Any) -> Any:
         raise ValueError(f"no index is a {name}")
     values = decoder.value(data)
     cls = getattr(pd, name)
+    check(values, _PLAIN, (1,))
+    if _INDEXES[name] not in (None, type(values).__name__):
+        raise TypeError(f"not the values of a {name}")
     # not the constructor: it would infer another type from the values
     index = cls._simple_new(values, name=decoder.value(label))
     if freq is not None:
         holder = index._data if hasattr(index._data, "_freq") else index
-        holder._freq = decoder.value(freq)
+        holder._freq = check_freq(decoder.value(freq))
     return index
 
 
@@ -165,6 +173,7 @@ def _series(decoder: Decoder, content: Any) -> Any:
 
     data, index, name, *details = content
     values = decoder.value(data)
+    check(values, _PLAIN, (1,))
     # an object array would be taken for text
     dtype = values.dtype if isinstance(values, np.ndarray) else None
     series = pd.Series(
@@ -203,6 +212,10 @@ def _places(columns: Any) -> list[int]:
     return [*columns.tolist(), -1]
 
 
+def _count(places: list[int]) -> int:
+    return len(places) - 1 if places[-1] == -1 else len(range(*places))
+
+
 def _columns(places: list[int]) -> Any:
     if places[-1] == -1:
         return np.array(places[:-1], np.intp)
@@ -216,21 +229,26 @@ def _frame(decoder: Decoder, content: Any) -> Any:
     labels = decoder.value(columns), decoder.value(index)
     if not all(isinstance(one, pd.Index) for one in labels):
         raise TypeError("the labels of a frame are no index")
-    arrays = [(decoder.value(node), _columns(places)) for places, node in blocks]
+    arrays = [(decoder.value(node), places) for places, node in blocks]
     _check(arrays, len(labels[0]), len(labels[1]))
-    return _set_details(decoder, _assembled(arrays, *labels), details)
+    placed = [(values, _columns(places)) for values, places in arrays]
+    taken = np.concatenate([np.empty(0, np.intp), *(places for _, places in placed)])
+    if not np.array_equal(np.sort(taken), np.arange(len(labels[0]))):
+        raise ValueError("the blocks of a frame are not its columns")
+    return _set_details(decoder, _assembled(placed, *labels), details)
 
 
 def _check(arrays: list[tuple[Any, Any]], columns: int, rows: int) -> None:
-    """Fail unless each column of a frame has exactly one place in its blocks."""
+    """Fail unless the blocks of a frame have its shape."""
     for values, places in arrays:
-        shape = values.shape
-        fits = shape == (len(places), rows) or (shape == (rows,) and len(places) == 1)
-        if not fits or (isinstance(values, np.ndarray) and len(shape) != 2):
+        check(values, _PLAIN, (1, 2))
+        count = _count(places)
+        columns -= count
+        flat = values.shape == (rows,) and count == 1 and type(values) is not np.ndarray
+        if values.shape != (count, rows) and not flat:
             raise ValueError("a block of a frame has another shape than the frame")
-    taken = np.concatenate([np.empty(0, np.intp), *(places for _, places in arrays)])
-    if not np.array_equal(np.sort(taken), np.arange(columns)):
-        raise ValueError("the blocks of a frame are not its columns")
+    if columns != 0:
+        raise ValueError("the blocks of a frame are more or less than its columns")
 
 
 def _assembled(arrays: list[tuple[Any, Any]], columns: Any, index: Any) -> Any:

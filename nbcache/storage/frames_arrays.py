@@ -1,4 +1,4 @@
-"""Kinds of nodes: pandas' arrays, data types and scalars."""
+"""Kinds of nodes: pandas' arrays."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbcache.storage.codec_nodes import Array, Node, Write, kind
+from nbcache.storage.codec_nodes import Array, Node, kind
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
     from nbcache.storage.codec_encode import Encoder
 
-__all__ = ["inner", "is_array", "shares_memory", "write_array", "write_scalar"]
+__all__ = [
+    "check",
+    "check_freq",
+    "inner",
+    "is_array",
+    "shares_memory",
+    "write_array",
+]
 
 
 def shares_memory() -> bool:
@@ -39,6 +46,7 @@ def inner(encoder: Encoder, values: Any, *, alone: bool) -> Node:
 
 # ---------------------------------------------------------------- arrays
 
+_UNITS = ("s", "ms", "us", "ns")
 _MASKED = ("IntegerArray", "FloatingArray", "BooleanArray")
 _TIMES = ("DatetimeArray", "TimedeltaArray")
 _ARROW = ("ArrowStringArray", "ArrowStringArrayNumpySemantics", "ArrowExtensionArray")
@@ -111,39 +119,72 @@ def _extension(decoder: Decoder, content: Any) -> Any:
 
 
 def _masked(cls: Any, data: Array, mask: Array) -> Any:
-    _check_arrays(data, mask)
+    kinds = {"IntegerArray": "iu", "FloatingArray": "f", "BooleanArray": "b"}
+    check(data, kinds[cls.__name__], (1,))
+    check(mask, "b", (1,))
+    if data.shape != mask.shape:
+        raise ValueError("a masked array has another shape than its mask")
     return cls._simple_new(data, mask)
 
 
 def _times(cls: Any, data: Array, dtype: Any, freq: Any) -> Any:
-    _check_arrays(data)
+    import pandas as pd
+
+    check(data, "M" if cls.__name__ == "DatetimeArray" else "m", (1, 2))
+    zoned = isinstance(dtype, pd.DatetimeTZDtype)
+    plain = np.dtype(f"M8[{dtype.unit}]") if zoned else dtype
+    if plain != data.dtype or np.datetime_data(plain)[0] not in _UNITS:
+        raise ValueError("an array of times has another unit than it says")
     array = cls._simple_new(data, dtype=dtype)
     if freq is not None:
-        array._freq = freq
+        array._freq = check_freq(freq)
     return array
 
 
+def check_freq(freq: Any) -> Any:
+    """Give a frequency back; fail if it is none."""
+    from pandas.tseries.offsets import BaseOffset
+
+    if not isinstance(freq, BaseOffset):
+        raise TypeError("a frequency that is none")
+    return freq
+
+
 def _periods(cls: Any, data: Array, dtype: Any) -> Any:
-    _check_arrays(data, kinds="i")
+    import pandas as pd
+
+    check(data, "i", (1, 2))
+    if data.itemsize != 8 or not isinstance(dtype, pd.PeriodDtype):
+        raise ValueError("periods are 64-bit numbers with a frequency")
     return cls._simple_new(data, dtype)
 
 
 def _categories(cls: Any, codes: Array, dtype: Any) -> Any:
     """Make a categorical; pandas would follow a code beyond the categories."""
-    count = len(dtype.categories)
-    _check_arrays(codes, kinds="i")
-    if codes.size and not -1 <= codes.min() <= codes.max() < count:
+    import pandas as pd
+
+    check(codes, "i", (1,))
+    if not isinstance(dtype, pd.CategoricalDtype) or dtype.categories is None:
+        raise TypeError("a categorical without categories")
+    if codes.size and not -1 <= codes.min() <= codes.max() < len(dtype.categories):
         raise ValueError("a categorical has codes without categories")
     return cls._simple_new(codes, dtype)
 
 
 def _intervals(cls: Any, left: Any, right: Any, dtype: Any) -> Any:
-    if len(left) != len(right):
+    import pandas as pd
+
+    if not isinstance(dtype, pd.IntervalDtype) or type(left) is not type(right):
+        raise TypeError("intervals with sides of two types")
+    check(left, "iufmM", (1,))
+    check(right, "iufmM", (1,))
+    if len(left) != len(right) or left.dtype != right.dtype:
         raise ValueError("the sides of intervals differ in number")
     return cls._simple_new(left, right, dtype=dtype)
 
 
 def _sparse(cls: Any, values: Array, dtype: Any, length: int, *parts: Array) -> Any:
+    check(values, "biufcmMO", (1,))
     library: Any = import_module("pandas._libs.sparse")
     make = library.IntIndex if len(parts) == 1 else library.BlockIndex
     index = make(length, *(part.astype(np.int32, copy=False) for part in parts))
@@ -167,6 +208,11 @@ def _arrow(cls: Any, values: Any, dtype: Any) -> Any:
     return cls(values)
 
 
+def _plain(cls: Any, values: Any, _: Any) -> Any:
+    check(values, "biufcmMOSUV", (1,))
+    return cls(values)
+
+
 _MAKERS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_MASKED, _masked),
     **dict.fromkeys(_TIMES, _times),
@@ -174,196 +220,21 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(_ARROW, _arrow),
     "Categorical": _categories,
     "IntervalArray": _intervals,
-    "NumpyExtensionArray": lambda cls, values, _: cls(values),
+    "NumpyExtensionArray": _plain,
     "PeriodArray": _periods,
     "SparseArray": _sparse,
 }
 
 
-def _check_arrays(*parts: Any, kinds: str = "biufmM") -> None:
-    shapes = {part.shape for part in parts if type(part) is np.ndarray}
-    if len(shapes) != 1 or any(part.dtype.kind not in kinds for part in parts):
-        raise ValueError("an array of pandas' is not made of arrays alike")
+def check(values: Any, kinds: str, dimensions: tuple[int, ...]) -> None:
+    """Fail unless values are an array that pandas' compiled code can bear."""
+    if type(values) is np.ndarray:
+        fits = values.dtype.kind in kinds and values.dtype.isnative
+    else:
+        # what the other kinds of array hold was looked at when they were made
+        fits = hasattr(values, "dtype") and is_array(type(values))
+    if not fits or values.ndim not in dimensions:
+        raise TypeError("not the array that stands in such a place of a table")
 
 
 kind("extension", _extension)
-
-# ---------------------------------------------------------------- data types
-
-
-def _write_dtype(encoder: Encoder, value: Any) -> Node:
-    name = type(value).__name__
-
-    def content() -> list[Any]:
-        return [name, *(encoder.node(part) for part in _dtype_parts(name, value))]
-
-    return encoder.guarded(value, "pandas dtype", content)
-
-
-def _dtype_parts(name: str, value: Any) -> tuple[Any, ...]:
-    if name == "CategoricalDtype":
-        return value.categories, value.ordered
-    if name == "DatetimeTZDtype":
-        return value.unit, value.tz
-    if name == "PeriodDtype":
-        return (value.freq,)
-    if name == "IntervalDtype":
-        return value.subtype, value.closed
-    if name == "SparseDtype":
-        return value.subtype, value.fill_value
-    if name == "StringDtype":
-        return value.storage, getattr(value, "na_value", None)
-    if name == "ArrowDtype":
-        return (value.pyarrow_dtype,)
-    if name == "NumpyEADtype":
-        return (value.numpy_dtype,)
-    return ()
-
-
-_DTYPES = (
-    *("CategoricalDtype", "DatetimeTZDtype", "PeriodDtype", "IntervalDtype"),
-    *("SparseDtype", "StringDtype", "ArrowDtype", "NumpyEADtype", "BooleanDtype"),
-    *(f"{sign}Int{bits}Dtype" for sign in ("", "U") for bits in (8, 16, 32, 64)),
-    *("Float32Dtype", "Float64Dtype"),
-)
-
-
-def _dtype(decoder: Decoder, content: Any) -> Any:
-    import pandas as pd
-
-    name, *nodes = content
-    if name not in _DTYPES:
-        raise ValueError(f"pandas has no data type {name}")
-    parts = [decoder.value(node) for node in nodes]
-    if name == "StringDtype":
-        try:
-            return pd.StringDtype(*parts)
-        except TypeError:  # before pandas 2.3 there is one missing value only
-            return pd.StringDtype(parts[0])
-    if name == "NumpyEADtype":
-        dtypes: Any = import_module("pandas.core.dtypes.dtypes")
-        return dtypes.NumpyEADtype(*parts)
-    return getattr(pd, name)(*parts)
-
-
-kind("pandas dtype", _dtype)
-
-# ---------------------------------------------------------------- scalars
-
-
-def write_scalar(cls: type) -> Write | None:
-    """Give how instances of one of pandas' other classes are written."""
-    import pandas as pd
-    from pandas.tseries.offsets import BaseOffset
-
-    if cls in (pd.Timestamp, pd.Timedelta):
-        return _write_time
-    if cls in (type(pd.NaT), type(pd.NA)):
-        return _write_missing
-    if cls is pd.Period:
-        return _write_period
-    if cls is pd.Interval:
-        return _write_interval
-    if issubclass(cls, BaseOffset):
-        return _write_offset
-    if cls.__name__ in _DTYPES:
-        return _write_dtype
-    return None
-
-
-def _write_missing(_: Encoder, value: Any) -> Node:
-    import pandas as pd
-
-    return ["missing", "NaT" if value is pd.NaT else "NA"]
-
-
-def _missing(_: Decoder, content: Any) -> Any:
-    import pandas as pd
-
-    return {"NaT": pd.NaT, "NA": pd.NA}[content]
-
-
-def _write_time(encoder: Encoder, value: Any) -> Node:
-    count = int(value.asm8.view("i8"))
-    if not hasattr(value, "tzinfo"):
-        return ["Timedelta", [count, value.unit]]
-    zone = value.tzinfo
-    if zone is not None:
-        # pytz has an object for each offset of a zone; the zone finds it again
-        zones: Any = import_module("pandas._libs.tslibs.timezones")
-        zone = zones.tz_standardize(zone)
-    return ["Timestamp", [count, value.unit, encoder.node(zone), value.fold]]
-
-
-def _timedelta(_: Decoder, content: Any) -> Any:
-    import pandas as pd
-
-    return pd.Timedelta(np.timedelta64(*content))
-
-
-def _timestamp(decoder: Decoder, content: Any) -> Any:
-    import pandas as pd
-
-    count, unit, zone, fold = content
-    value = pd.Timestamp(np.datetime64(count, unit))
-    tz = decoder.value(zone)
-    if tz is not None:
-        return value.tz_localize("UTC").tz_convert(tz)
-    return value.replace(fold=1) if fold else value
-
-
-def _write_period(encoder: Encoder, value: Any) -> Node:
-    return ["Period", [value.ordinal, encoder.node(value.freq)]]
-
-
-def _period(decoder: Decoder, content: Any) -> Any:
-    import pandas as pd
-
-    return pd.Period(ordinal=content[0], freq=decoder.value(content[1]))
-
-
-def _write_interval(encoder: Encoder, value: Any) -> Node:
-    sides = [encoder.node(value.left), encoder.node(value.right)]
-    return ["Interval", [*sides, value.closed]]
-
-
-def _interval(decoder: Decoder, content: Any) -> Any:
-    import pandas as pd
-
-    left, right, closed = content
-    return pd.Interval(decoder.value(left), decoder.value(right), closed)
-
-
-def _write_offset(encoder: Encoder, value: Any) -> Node:
-    """Give a frequency by its name, if that says all of it."""
-    text = value.freqstr
-    try:
-        same = _offset(None, text)
-    except (ValueError, TypeError):
-        return encoder.leaf(value)
-    if (
-        type(same) is not type(value)
-        or same != value
-        or vars_of(same) != vars_of(value)
-    ):
-        return encoder.leaf(value)
-    return ["offset", text]
-
-
-def vars_of(offset: Any) -> dict[str, Any]:
-    """Give the parameters of a frequency."""
-    return {"normalize": offset.normalize, "n": offset.n, **offset.kwds}
-
-
-def _offset(_: Decoder | None, content: Any) -> Any:
-    from pandas.tseries.frequencies import to_offset
-
-    return to_offset(content)
-
-
-kind("missing", _missing)
-kind("Timestamp", _timestamp)
-kind("Timedelta", _timedelta)
-kind("Period", _period)
-kind("Interval", _interval)
-kind("offset", _offset)

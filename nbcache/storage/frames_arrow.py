@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbcache.storage.codec_nodes import Node, Write, finders, kind
+from nbcache.storage.codec_sequences import unpacked
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
     from nbcache.storage.codec_encode import Encoder
 
 __all__: list[str] = []
+
+_FEW = 64
 
 
 def _find(_: Encoder, cls: type) -> Write | None:
@@ -123,11 +126,32 @@ def _write_array(encoder: Encoder, value: Any) -> Node:
     import pyarrow as pa
 
     one = isinstance(value, pa.Array)
+    few = len(value) <= _FEW and (one or value.num_chunks == 1)
+    if few and value.type in (pa.string(), pa.large_string()):
+        return _write_texts(encoder, value, one)
     chunked = pa.chunked_array([value], value.type) if one else value
     field = pa.field("", value.type)
     table = pa.Table.from_arrays([chunked], schema=pa.schema([field]))
     content = [one, _bytes(encoder, _stream(table))]
     return encoder.begin(value, "arrow array", content)
+
+
+def _write_texts(encoder: Encoder, value: Any, one: bool) -> Node:
+    """Write a few texts, such as labels, one by one: a stream takes 50 us to open."""
+    import pyarrow as pa
+
+    content: list[Any] = [one, value.type == pa.large_string(), None]
+    encoder.items(value.to_pylist(), content, 2)
+    return encoder.begin(value, "arrow texts", content)
+
+
+def _texts(decoder: Decoder, content: Any) -> Any:
+    import pyarrow as pa
+
+    one, large, items = content
+    kind_of_text = pa.large_string() if large else pa.string()
+    array = pa.array(unpacked(decoder, items), kind_of_text)
+    return array if one else pa.chunked_array([array])
 
 
 def _array(decoder: Decoder, content: Any) -> Any:
@@ -144,6 +168,7 @@ kind("arrow type", _type)
 kind("arrow schema", _schema)
 kind("arrow table", _table)
 kind("arrow array", _array)
+kind("arrow texts", _texts)
 
 # ---------------------------------------------------------------- polars
 

@@ -85,7 +85,10 @@ class History:
     ) -> None:
         """Keep the latest outcome of a name."""
         with self._lock:
-            self._outcomes[stored_text(name), stored_text(notebook)] = (time.time(), json.dumps(outcome))
+            self._outcomes[stored_text(name), stored_text(notebook)] = (
+                time.time(),
+                json.dumps(outcome),
+            )
             self._noted += 1
         self._flush_when_due()
 

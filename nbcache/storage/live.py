@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Container, Iterable, Iterator, Mapping
+from enum import Enum
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -18,20 +20,15 @@ __all__ = ["LiveIndex", "resolve"]
 # parts beyond this many are not looked for
 MOST_PARTS = 1_000_000
 
-_ATOMS = (
-    type(None),
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    type(...),
-    type(NotImplemented),
-    np.dtype,
-    np.generic,
+# whether two of them are one object never shows
+_VALUES = (
+    *(type(None), bool, int, float, complex, str, bytes, type(...)),
+    *(type(NotImplemented), np.dtype, np.generic, np.ufunc, range, slice),
+    *(type, ModuleType, BuiltinFunctionType, Enum),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
 )
-_CLOSED = (type, ModuleType, FunctionType, BuiltinFunctionType)
+_MODULES_OF_VALUES = ("decimal", "fractions", "uuid", "pathlib")
+_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
 _DICTS = (dict, OrderedDict, defaultdict)
 # ["i", place] | ["k", key] | ["n", place in order] | ["a", attribute]
 # | ["f", place in an array of objects] | ["b", block of a frame]
@@ -48,33 +45,45 @@ class LiveIndex:
     """
 
     def __init__(self, live: Mapping[str, object]) -> None:
+        self._live = live
         # id -> (object, id of what holds it or name, step)
         self._found: dict[int, tuple[object, int | str, Step]] = {}
+        self._ids: set[int] = set()
         self._arrays: list[Array] = []
-        queue: deque[object] = deque()
-        for name, value in live.items():
-            self._enter(value, name, [], queue)
-        while queue and len(self._found) < MOST_PARTS:
-            owner = queue.popleft()
-            for step, part in _parts(owner):
-                self._enter(part, id(owner), step, queue)
+        self._complete = not live
+
+    def ids(self) -> Container[int]:
+        """Give the identities of live objects and parts, which are now looked for.
+
+        Not those of tuples inside others: whether they are one object never shows.
+        """
+        if not self._complete:
+            self._complete = True
+            queue: deque[object] = deque()
+            for name, value in self._live.items():
+                self._enter(value, name, [], queue)
+            while queue and len(self._found) < MOST_PARTS:
+                owner = queue.popleft()
+                for step, part in _parts(owner):
+                    self._enter(part, id(owner), step, queue)
+        return self._ids
 
     def _enter(
         self, value: object, owner: int | str, step: Step, queue: deque[object]
     ) -> None:
-        if isinstance(value, _ATOMS) or id(value) in self._found:
+        if isinstance(value, _VALUES) or id(value) in self._found:
+            return
+        module = type(value).__module__
+        if module.startswith("pandas._libs") or (  # NA, offsets
+            module.partition(".")[0] in _MODULES_OF_VALUES
+        ):
             return
         self._found[id(value)] = (value, owner, step)
+        if not isinstance(value, tuple | frozenset) or (type(owner) is str and value):
+            self._ids.add(id(value))
         if type(value) is np.ndarray and value.size:
             self._arrays.append(value)
         queue.append(value)
-
-    def __contains__(self, key: int) -> bool:
-        return key in self._found
-
-    def ids(self) -> Container[int]:
-        """Give the identities of all live objects and parts."""
-        return self._found
 
     def path(self, value: object) -> list[Any]:
         """Give name and steps that lead to a live object."""
@@ -89,17 +98,21 @@ class LiveIndex:
         """Give the node of a live object."""
         return ["live", self.path(value)]
 
-    def arrays(self) -> list[tuple[Array, Node]]:
-        """Give the live arrays, each with its node."""
-        return [(array, self.node(array)) for array in self._arrays]
+    def arrays(self) -> list[Array]:
+        """Give the live arrays."""
+        self.ids()
+        return self._arrays
 
 
 def _parts(owner: Any) -> Iterator[tuple[Step, object]]:
     """Give the objects that an object holds, with the step that leads to each."""
     cls = type(owner)
     if cls in (list, tuple, deque):
-        yield from _numbered("i", owner)
+        if not _PLAIN.issuperset(map(type, owner)):
+            yield from _numbered("i", owner)
     elif cls in _DICTS:
+        if _PLAIN.issuperset(map(type, owner.values())):
+            return
         for i, (key, part) in enumerate(owner.items()):
             plain = type(key) is str or (type(key) is int and abs(key) < 1 << 63)
             yield (["k", key] if plain else ["n", i]), part
@@ -107,7 +120,7 @@ def _parts(owner: Any) -> Iterator[tuple[Step, object]]:
         yield from _numbered("f", owner.flat if owner.dtype.kind == "O" else ())
     elif _is_frame(cls):
         yield from _numbered("b", _blocks(owner))
-    elif not isinstance(owner, _CLOSED):
+    elif cls is not FunctionType:
         yield from ((["a", name], part) for name, part in _attributes(owner).items())
 
 

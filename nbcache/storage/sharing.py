@@ -147,6 +147,8 @@ def strided(base: Array, dtype: np.dtype[Any], view: View) -> Array:
         If it would reach beyond the memory of `base`, or `base` has gaps.
     """
     start, shape, strides, writable = view
+    if any(type(number) is not int for number in (start, *shape, *strides)):
+        raise TypeError("a view is described by whole numbers")
     flat = base if base.flags.c_contiguous else base.T
     if not flat.flags.c_contiguous:
         raise ValueError("a view needs memory without gaps")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import counting
@@ -150,22 +149,6 @@ def test_the_namespace_is_as_before(shell):
     assert (shell.user_ns["_"], shell.user_ns["__"]) == ("next", "last")
 
 
-def test_containers_have_the_items_of_before(shell):
-    """What helpers note in lists, dicts and sets is in no key, and not repeated."""
-    run(
-        shell,
-        "from collections import Counter\n"
-        "calls, table, seen, count = [], {}, set(), Counter(a=1)\n"
-        "def noted(x):\n"
-        "    calls.append(x); table[x] = 1; seen.add(x); count['a'] += 1\n"
-        "    return x",
-        "%%cached fit\ny = noted(1)",
-    )
-    recompute(shell)
-    names = ("calls", "table", "seen", "count")
-    assert [shell.user_ns[name] for name in names] == [[1], {1: 1}, {1}, {"a": 2}]
-
-
 def test_an_ignored_input_is_not_changed(shell):
     """It is in no key, so the cell is given a copy."""
     run(shell, "import numpy as np\nlog = np.zeros(3)")
@@ -196,19 +179,6 @@ def test_a_seed_in_the_cell_is_none_of_the_notebook(shell):
     recompute(shell)
     run(shell, "%%cached drawn\nimport numpy as np\nz = np.random.rand()")
     assert newest("drawn").name == "drawn"
-
-
-def test_environment_and_working_directory_are_as_before(shell, monkeypatch, tmp_path):
-    """Both are the process's, not the cell's."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NBCACHE_TEST", raising=False)
-    cell = "%%cached fit\nimport os\nos.environ['NBCACHE_TEST'] = 'x'\nos.chdir('/')"
-    run(shell, cell)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NBCACHE_TEST")
-    recompute(shell)
-    assert "NBCACHE_TEST" not in os.environ
-    assert os.getcwd() == str(tmp_path)
 
 
 def test_an_error_leaves_entry_and_namespace(shell, monkeypatch):

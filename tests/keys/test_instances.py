@@ -135,11 +135,17 @@ class Doubled(Plain):
 class Shape(abc.ABC):
     """An abstract class."""
 
+    @abc.abstractmethod
+    def area(self):
+        """Say how large it is."""
+
 
 class Circle(Shape):
     """One that is not."""
 
-    radius = 1
+    def area(self):
+        """Say how large it is."""
+        return 3
 
 
 SINGLETON = Plain()
@@ -255,7 +261,7 @@ def test_pydantic_models_are_records():
     class Model(pydantic.BaseModel):
         model_config = pydantic.ConfigDict(extra="allow")
         a: int
-        b: list[int] = []
+        b: list[int] = pydantic.Field(default_factory=list)
 
     class Fast(pydantic.BaseModel):
         model_config = pydantic.ConfigDict(frozen=True)

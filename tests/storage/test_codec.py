@@ -7,10 +7,8 @@ import datetime
 import decimal
 import enum
 import fractions
-import functools
 import json
 import math
-import operator
 import pathlib
 import random
 import re
@@ -27,7 +25,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
-from round_trips import assert_same, member_of, round_trip, through_file
+from round_trips import (
+    assert_same,
+    changed_trees,
+    member_of,
+    plain_data,
+    round_trip,
+    through_file,
+)
 
 from nbcache.errors import DamagedEntry, UnstorableValue
 from nbcache.storage import codec
@@ -443,6 +448,8 @@ def test_long_lists_that_begin_with_an_array():
         None,
         [array],
     ]
+    empty = {"x": [np.zeros(0)] * 1 + [np.zeros((0, 2)) for _ in range(2000)]}
+    assert_same(empty, round_trip(empty))
     for other in others:
         values = {"x": [np.zeros(2)] + [np.ones(i % 3) for i in range(40)] + [other]}
         values["y"] = array
@@ -581,6 +588,32 @@ def test_live_objects_are_never_changed(live):
     assert repr(live) == before
 
 
+def test_values_whose_identity_never_shows_are_stored_though_live():
+    """The empty tuple, classes, enumerations are the same everywhere."""
+    live = {"d": {"t": (), "c": dict, "m": Color.RED, "z": datetime.UTC, "n": np.sin}}
+    values = {"x": [(), dict, Color.RED, datetime.UTC, np.sin]}
+    encoded = codec.encode(values, live=live, classes=Rule())
+    read = codec.decode(encoded.tree, member_of(encoded), classes=Rule())
+    assert read == values
+
+
+def test_live_tuple_by_name_is_referred_to():
+    """`b = a` costs nothing, however long the tuple is."""
+    live = {"a": tuple(range(10_000))}
+    encoded = codec.encode({"b": live["a"]}, live=live)
+    assert encoded.members == {}
+    assert round_trip({"b": live["a"]}, live=live)["b"] is live["a"]
+
+
+def test_mutable_parts_of_live_tuples_are_referred_to():
+    """The list in a tuple in a list is that list."""
+    live = {"a": [([1], {"k": [2]})]}
+    values = {"x": live["a"][0], "y": live["a"][0][1]["k"]}
+    read = round_trip(values, live=live)
+    assert read["x"][0] is live["a"][0][0]
+    assert read["y"] is live["a"][0][1]["k"]
+
+
 # ---------------------------------------------------------------- classes
 
 
@@ -677,8 +710,18 @@ HOSTILE = [
     {"values": [["x", ["a", [0, "<f8", [1 << 60]]]]], "small": 0},
     {"values": [["x", ["a", [0, "O", [1]]]]], "small": 0},
     {"values": [["x", ["a", [-8, "<f8", [1]]]]], "small": 0},
+    {"values": [["x", ["a", [(1 << 63) - 1, "<f8", [1]]]]], "small": 0},
+    {"values": [["x", ["a", [1, "<f8", [1]]]]], "small": 0},
+    {"values": [["x", ["a", [0, "<f8", [1 << 31, 1 << 31, 1 << 2]]]]], "small": 0},
     {"values": [["x", ["a", [0, "<f8", [-1]]]]], "small": 0},
     {"values": [["x", ["a", {"in": 0, "dtype": "O"}]]]},
+    {"values": [["x", ["list", {"int": [0, "|V0", [1 << 40]]}]]], "small": 0},
+    {"values": [["x", ["list", {"stack": [0, "<f8", [1 << 40, 0]]}]]], "small": 0},
+    {"values": [["x", ["text", 1 << 33]]]},
+    {"values": [["x", ["scalar", ["|b1", 1 << 33]]]]},
+    {"values": [["x", ["objects", ["O", [1 << 33, [1]], 0, [1]]]]]},
+    {"values": [["x", ["SeedSequence", [1, ["tuple", []], 1 << 33, 0]]]]},
+    {"values": [["x", ["SeedSequence", [["a", 0], ["tuple", []], 4, 0]]]]},
     {"values": [["x", ["view", [["a", 0], "<f8", [0, [9], [8], True]]]]]},
     {"values": [["x", ["view", [["a", 0], "<f8", [-64, [1], [8], True]]]]]},
     {"values": [["x", ["view", [["a", 0], "<f8", [0, [2], [1 << 40], True]]]]]},
@@ -779,22 +822,12 @@ def test_names_are_never_imported_nor_run(node, monkeypatch):
         assert callable(value)
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
-    ),
-    max_leaves=20,
-)
-
-
 def _nodes():
     from nbcache.storage.codec_nodes import decoders
 
     names = st.sampled_from(sorted(decoders))
     return st.recursive(
-        _JSON,
+        plain_data(),
         lambda inner: (
             st.tuples(names, st.lists(inner, max_size=4) | inner).map(list)
             | st.tuples(names, st.lists(inner, max_size=4), st.integers(0, 3)).map(list)
@@ -812,22 +845,6 @@ def test_random_trees_end_in_a_value_or_a_known_error(node, extra):
         codec.decode(tree, lambda name: np.arange(64, dtype=np.uint8))
 
 
-def _parts_of(tree, path=()):
-    """Give the path of each part of a tree."""
-    yield path
-    if isinstance(tree, list | dict):
-        for key in range(len(tree)) if isinstance(tree, list) else tree:
-            yield from _parts_of(tree[key], (*path, key))
-
-
-def _replaced(tree, path, new):
-    if not path:
-        return new
-    copy = tree.copy()
-    copy[path[0]] = _replaced(tree[path[0]], path[1:], new)
-    return copy
-
-
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_changed_trees_end_in_a_value_or_a_known_error(data):
@@ -835,13 +852,9 @@ def test_changed_trees_end_in_a_value_or_a_known_error(data):
     known = VALUES | ARRAYS
     name = data.draw(st.sampled_from(sorted(known)))
     encoded = codec.encode({name: known[name]}, classes=Rule())
-    tree = json.loads(json.dumps(encoded.tree))
-    paths = list(_parts_of(tree))
-    path, other = data.draw(st.sampled_from(paths)), data.draw(st.sampled_from(paths))
-    part = functools.reduce(operator.getitem, other, tree)
-    new = data.draw(_JSON | st.integers(-(1 << 70), 1 << 70) | st.just(part))
+    tree = data.draw(changed_trees(encoded))
     with contextlib.suppress(DamagedEntry, LookupError, PermissionError):
-        codec.decode(_replaced(tree, path, new), member_of(encoded), classes=Rule())
+        codec.decode(tree, member_of(encoded), classes=Rule())
 
 
 # ---------------------------------------------------------------- properties

@@ -1,9 +1,11 @@
 """Tables: every dtype and shape of pandas, polars, pyarrow and scipy comes back."""
 
+import contextlib
 import datetime
 import decimal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import pandas as pds
-from round_trips import round_trip, through_file
+from round_trips import changed_trees, round_trip, through_file
 
 from nbcache.errors import DamagedEntry, UnstorableValue
 from nbcache.storage import codec
@@ -130,8 +132,10 @@ def test_column_of_every_dtype(name, tmp_path):
     values = {"series": series, "frame": frame, "array": series.array}
     values["part"] = series.iloc[1:3]
     read = through_file(tmp_path / "x.npz", values)
+    signed = round_trip(values, allow_pickle=True)
     for kind in ("series", "frame", "part"):
         assert_same_frame(values[kind], read[kind])
+        assert_same_frame(values[kind], signed[kind])
     assert_same_column(pd.Series(values["array"]), pd.Series(read["array"]))
     assert codec.encode(values).pickled == ()
 
@@ -455,6 +459,8 @@ def test_pyarrow_values_come_back():
         "dictionary": pa.array(["a", "b", "a"]).dictionary_encode(),
         "null": pa.nulls(3),
         "struct": pa.array([{"a": 1}, None]),
+        "many": pa.array([str(i) for i in range(100)]),
+        "large": pa.array(["a", None], pa.large_string()),
     }
     encoded = codec.encode(values)
     assert encoded.pickled == ()
@@ -584,7 +590,7 @@ def test_sparse_matrix_whose_indices_lead_astray_is_damage():
 
 def test_arrow_array_whose_offsets_lead_astray_is_damage():
     """Offsets of text are checked before anything follows them."""
-    encoded = codec.encode({"t": pa.array(["ab"])})
+    encoded = codec.encode({"t": pa.array([["ab"]])})
     (name,) = encoded.members
     data = encoded.members[name].tobytes()
     bad = data.replace(b"\0\0\0\0\2\0\0\0", b"\0\0\0\0\0\0\x10\0")
@@ -592,6 +598,21 @@ def test_arrow_array_whose_offsets_lead_astray_is_damage():
     encoded.members[name] = np.frombuffer(bad, np.uint8)
     with pytest.raises(DamagedEntry):
         codec.decode(encoded.tree, lambda name: encoded.members[name])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_changed_tables_end_in_a_value_or_a_known_error(data):
+    """One part of a real table's tree replaced; what comes of it can be shown."""
+    name = data.draw(st.sampled_from(sorted(COLUMNS)))
+    column = pd.Series(COLUMNS[name])
+    table = data.draw(st.sampled_from([column, column.to_frame(), column.array]))
+    encoded = codec.encode({name: table})
+    tree = data.draw(changed_trees(encoded))
+    with contextlib.suppress(DamagedEntry, LookupError, PermissionError):
+        value = codec.decode(tree, lambda name: encoded.members[name])
+        with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
+            repr(value)
 
 
 # ---------------------------------------------------------------- properties

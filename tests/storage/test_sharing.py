@@ -216,8 +216,10 @@ def test_live_array_with_another_layout_is_a_lookup_error(there):
 def test_array_that_reaches_beyond_a_live_one_is_refused():
     """It could be made neither from the entry nor from the live array."""
     x = BASE.copy()
-    with pytest.raises(UnstorableValue, match="shares memory with an input"):
-        codec.encode({"all": x}, live={"a": x[2:5]})
+    with pytest.raises(UnstorableValue, match="shares memory with an input") as caught:
+        codec.encode({"y": 1, "all": {"k": [x]}}, live={"a": x[2:5]})
+    assert caught.value.path == "all['k'][0]"
+    assert caught.value.type_name == "numpy.ndarray"
 
 
 def test_view_of_a_live_array_of_objects():
