@@ -96,8 +96,8 @@ def _is_rebound(
 ) -> bool:
     """Say whether a change comes from names that are bound anew, as a hit does too."""
     # importing a module binds its name, but does not change what is in it
-    labels = (step.split(" ") for step in change.label.split(" → "))
-    names = (name[1].partition(".")[0] for name in labels if name[0] != "module")
+    steps = (step.partition(" ") for step in change.label.split(" → "))
+    names = (what.partition(".")[0] for kind, _, what in steps if kind != "module")
     return any(
         before.get(name, _MISSING) is not namespace.get(name, _MISSING)
         for name in names

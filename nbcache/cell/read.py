@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbcache import outputs
+from nbcache import outputs, randomness
 from nbcache.cache import Core
 from nbcache.cell.replay import replay
-from nbcache.cell.task import RANDOM, RESULT
+from nbcache.cell.task import RESULT
 from nbcache.errors import NotCached
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.key import Key
@@ -62,7 +62,7 @@ def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
         raise NotCached(f"{name!r} needs what is not here: {error}") from error
     finally:
         opened.close()
-    values.pop(RANDOM, None)
+    values.pop(randomness.RANDOM, None)
     result = values.pop(RESULT, None)
     namespace.update(values)
     replay(shell, shown, value=result, has_value=result is not None)

@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nbcache import randomness
 from nbcache.cache import Core
-from nbcache.cell import randomness
 from nbcache.cell.body import Body
 from nbcache.cell.capture import muted
 from nbcache.cell.identity import CellIdentity, identify

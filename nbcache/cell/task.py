@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from nbcache import outputs, trace
+from nbcache import outputs, randomness, trace
 from nbcache.cache import warn
-from nbcache.cell import randomness
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
@@ -31,7 +30,6 @@ from nbcache.storage.store import Content, Opened
 __all__ = ["CellTask"]
 
 RESULT = "<result>"
-RANDOM = "<random>"
 _MISSING = object()
 
 
@@ -140,7 +138,13 @@ class CellTask:
                 self.seconds = time.perf_counter() - began
 
     def _computed(self) -> Computed[None]:
-        return Computed(None, self.seconds, self._refused())
+        try:
+            refused = self._refused()
+        except Exception as error:
+            # whatever it is, the user has the result
+            refused = f"what it did could not be told: {error!r}"
+        told = self.run.random.told() if self.run is not None else ""
+        return Computed(None, self.seconds, refused, told)
 
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""
@@ -152,15 +156,7 @@ class CellTask:
         mutated = self._mutated(run)
         if mutated:
             return mutated
-        seeded = [
-            one for one in run.random.consumed() if one in run.random.seeded_before
-        ]
-        if seeded:
-            return (
-                f"it draws from the global generator of {seeded[0]}, seeded before it. "
-                "Seed in the cell itself, or use numpy.random.default_rng(seed)"
-            )
-        return run.touched.refusal(self.store)
+        return run.random.refusal() or run.touched.refusal(self.store)
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""
@@ -188,7 +184,7 @@ class CellTask:
         shown = run.record.outputs()
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
-            "seeded": sorted(run.random.seeded),
+            **run.random.to_json(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -244,7 +240,7 @@ class CellTask:
         """Encode values, random states and the last value; the last one if possible."""
         whole = dict(values)
         if run.random.after:
-            whole[RANDOM] = run.random.after
+            whole[randomness.RANDOM] = run.random.after
         has_value = run.record.result or run.record.value is not None
         if has_value and not _is_figure(run.record.value):
             try:
@@ -317,6 +313,7 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
+        randomness.require_unseeded(opened.entry.state)
         shown = outputs.from_json(opened.outputs or [])
         before = {
             name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
@@ -327,7 +324,7 @@ class CellTask:
             self._roll_back(before)
             raise
         state = opened.entry.state
-        random = values.pop(RANDOM, {})
+        random = values.pop(randomness.RANDOM, {})
         result = values.pop(RESULT, None)
         self.namespace.update(values)
         for name in state.get("deleted", []):

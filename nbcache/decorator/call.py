@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nbcache import trace
+from nbcache import randomness, trace
 from nbcache.decorator.options import Options, name_of
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing, origin, secret, source
@@ -145,18 +145,20 @@ class CallTask:
     found: BoundKey
     store: str
     compress: bool
+    random: randomness.RandomWatch | None = None
 
     # --- computing
 
     def compute(self) -> Computed[Any]:
         """Call the function; see whether what it did allows storing the result."""
         before = self._written_digests()
-        with trace.recording() as touched:
+        with trace.recording() as touched, randomness.watching() as random:
             began = time.perf_counter()
             value = self.function(*self.args, **self.kwargs)
             seconds = time.perf_counter() - began
-        refused = self._refused(touched)
-        told = self._repeated_not(before)
+        self.random = random
+        refused = self._refused(touched) or random.refusal()
+        told = self._repeated_not(before) or random.told()
         return Computed(value, seconds, refused, told)
 
     def _refused(self, touched: trace.Trace) -> str:
@@ -217,8 +219,11 @@ class CallTask:
         UnstorableValue
             It cannot be kept.
         """
+        values = {"value": computed.value}
+        if self.random is not None and self.random.after:
+            values[randomness.RANDOM] = self.random.after
         encoded = codec.encode(
-            {"value": computed.value},
+            values,
             live=self._live(),
             classes=UserClasses(),
             namespace=self._namespace(),
@@ -235,6 +240,7 @@ class CallTask:
             packages=package_versions(),
             options={"compress": self.compress},
             source=_source(self.function),
+            state={} if self.random is None else dict(self.random.to_json()),
             call=kept_arguments(self.bound),
         )
         return entry, Content(encoded.tree, dict(encoded.members))
@@ -249,7 +255,9 @@ class CallTask:
     # --- restoring
 
     def restore(self, opened: Opened) -> Any:
-        """Decode the result of a stored call."""
+        """Decode the result of a stored call; restore the random states after it."""
+        state = opened.entry.state
+        randomness.require_unseeded(state)
         values = codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, self.options.mmap),
@@ -258,6 +266,8 @@ class CallTask:
             namespace=self._namespace(),
             allow_pickle=True,
         )
+        drawn = values.get(randomness.RANDOM, {})
+        randomness.restore(drawn, state.get("seeded", []))
         return values["value"]
 
 

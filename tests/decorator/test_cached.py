@@ -705,3 +705,47 @@ def test_the_last_outcome(cache):
     assert nbcache.last().hit
     f(2)
     assert nbcache.last().changes == ("argument x: 1 → 2",)
+
+
+def test_global_random_generators(cache, runs):
+    """Restored after a hit; a seed from outside is never mistaken for another."""
+
+    @cache.cached
+    def own_seed():
+        np.random.seed(3)
+        return np.random.rand()
+
+    @cache.cached
+    def f():
+        counting.count()
+        return np.random.rand()
+
+    first = own_seed(), np.random.rand()
+    np.random.seed(99)
+    assert (own_seed(), np.random.rand()) == first
+    found = []
+    for seed in (1, 2, 1):
+        np.random.seed(seed)
+        with pytest.warns(nbcache.CacheWarning, match="seeded before it"):
+            found.append(f())
+    assert found[0] == found[2] != found[1]
+    assert len(runs) == 3
+
+
+def test_unseeded_values_stay_until_somebody_seeds(tmp_path):
+    """One line says so; with a seed the function runs."""
+    script = (
+        "import sys, numpy as np, nbcache\n"
+        "if len(sys.argv) > 2: np.random.seed(5)\n"
+        "@nbcache.Cache(sys.argv[1]).cached\n"
+        "def f():\n    return np.random.rand()\n"
+        "print(f())\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "c")]
+    ran = [
+        subprocess.run(one, capture_output=True, text=True, check=True)
+        for one in (command, command, [*command, "seed"])
+    ]
+    assert "nobody seeded" in ran[0].stderr
+    assert ran[0].stdout == ran[1].stdout != ran[2].stdout
+    assert ran[2].stdout == f"{np.random.RandomState(5).rand()}\n"

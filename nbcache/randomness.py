@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbcache.keys import hashing
 
-__all__ = ["RandomWatch", "restore", "watching"]
+__all__ = ["RANDOM", "RandomWatch", "require_unseeded", "restore", "watching"]
+
+RANDOM = "<random>"
+"""Under which an entry keeps the states after the run."""
 
 _SEEDERS = {"random": ("seed", "setstate"), "numpy": ("seed", "set_state")}
 _seeded: set[str] = set()
@@ -58,6 +61,30 @@ class RandomWatch:
         """Give the libraries whose earlier state went into the results."""
         return [library for library in self.after if library not in self.reseeded]
 
+    def refusal(self) -> str:
+        """Say that results depend on a seed that no key holds; '' if none does."""
+        seeded = [one for one in self.consumed() if one in self.seeded_before]
+        if not seeded:
+            return ""
+        return (
+            f"it draws from the global generator of {seeded[0]}, seeded before it. "
+            "Seed in the cell or function itself, or use numpy.random.default_rng(seed)"
+        )
+
+    def told(self) -> str:
+        """Say that a random result is kept as it is; '' if none is."""
+        drawn = self.consumed()
+        if not drawn:
+            return ""
+        return (
+            f"it draws from the global generator of {drawn[0]}, which nobody seeded: "
+            "its values stay as they are"
+        )
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Give what a hit must know: libraries drawn from, and seeded."""
+        return {"drawn": self.consumed(), "seeded": sorted(self.seeded)}
+
 
 @contextmanager
 def watching() -> Iterator[RandomWatch]:
@@ -102,6 +129,19 @@ def _wrap(library: str, name: str) -> None:
         setattr(seeding, attribute, getattr(original, attribute, None))
     seeding.__nbcache_wrapped__ = original  # type: ignore[attr-defined]
     setattr(module, name, seeding)
+
+
+def require_unseeded(state: Mapping[str, Any]) -> None:
+    """Refuse an entry whose random values today's seed would make others.
+
+    Raises
+    ------
+    LookupError
+        A library that it drew from has been seeded in this process.
+    """
+    for library in state.get("drawn", ()):
+        if library in _seeded:
+            raise LookupError(f"the global generator of {library} is seeded now")
 
 
 def restore(states: dict[str, Any], seeded: list[str]) -> None:

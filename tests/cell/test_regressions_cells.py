@@ -1,0 +1,257 @@
+"""Cells whose hits once left or showed something else than a run, in real kernels."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from kernel import Kernel
+
+LAST = 'print(__import__("json").dumps(nbcache.cache.outcomes[-1].to_json()))'
+MODULE = (
+    "K = 1\nL = []\ndef set_k(v):\n    global K\n    K = v\ndef add(x): L.append(x)\n"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell between two others.
+
+    Parameters
+    ----------
+    before, cell, after : str
+        The cached one is `cell`; `after` shows what is left.
+    refused : str
+        Why it is not stored; '' for one that is.
+    edit : tuple of str
+        What is replaced in `before` by what, and must make the cell run anew.
+    """
+
+    before: str
+    cell: str
+    after: str
+    refused: str = ""
+    edit: tuple[str, str] | None = None
+    modules: dict[str, str] = field(default_factory=dict)
+
+
+CLASS = "class M:\n    k = 1\n    seen = []\n    def __init__(self): M.k += 1"
+PLACE = "hit would not"
+
+CASES = {
+    # --- what a hit would not change
+    "an attribute of a class": Case(CLASS, "M.k = 5", "M.k", PLACE),
+    "a class that counts": Case(CLASS, "y = 1 if M() else 0", "M.k", PLACE),
+    "an attribute of a module": Case(
+        "import regmod", "regmod.K = 5", "regmod.K", PLACE, modules={"regmod": MODULE}
+    ),
+    "a module that the cell imports": Case(
+        "",
+        "import regmod\nregmod.K = 5",
+        "regmod.K",
+        PLACE,
+        modules={"regmod": MODULE},
+    ),
+    "a global that a module's function binds": Case(
+        "import regmod",
+        "regmod.set_k(5)",
+        "regmod.K",
+        PLACE,
+        modules={"regmod": MODULE},
+    ),
+    "a list of a module": Case(
+        "import regmod", "regmod.add(5)", "regmod.L", PLACE, modules={"regmod": MODULE}
+    ),
+    "a list that a helper writes to": Case(
+        "log = []\ndef note(x): log.append(x)", "note(3)", "log", PLACE
+    ),
+    "an attribute of a function": Case(
+        "def f(x): return x\nf.calls = 0", "f.calls = 5\ny = f(1)", "f.calls", PLACE
+    ),
+    "a variable of the environment": Case(
+        "import os\nos.environ.pop('REGRESSION', None)",
+        "os.environ.update(REGRESSION='1')",
+        "os.environ.get('REGRESSION')",
+        "environment variables",
+    ),
+    "the working directory": Case(
+        "import os, tempfile\nold = os.getcwd()",
+        "os.chdir('/')",
+        "here = os.getcwd(); os.chdir(old); here",
+        "working directory",
+    ),
+    "options of numpy": Case(
+        "import numpy as np\nnp.set_printoptions(precision=8)",
+        "np.set_printoptions(precision=2)",
+        "np.pi * np.ones(1)",
+        "settings of numpy",
+    ),
+    "options of a library that the cell loads": Case(
+        "",
+        "import matplotlib\nmatplotlib.rcParams['lines.linewidth'] = 9.0",
+        "matplotlib.rcParams['lines.linewidth'], matplotlib.rcdefaults()",
+        "settings of matplotlib",
+    ),
+    "an expression that fails after the run": Case(
+        "x = [1]", "--deps x[0]\nx.pop()\ny = 1", "x, y", "it has no key"
+    ),
+    # --- what no key would show
+    "names through dir": Case("", "z = 'x' in dir()", "z", "dir() hides"),
+    "names through the shell": Case(
+        "x = 1", "y = get_ipython().user_ns['x']", "y", "get_ipython()"
+    ),
+    "a magic without arguments": Case("", "y = %pwd\nz = 1", "z", "%pwd"),
+    "a helper that evaluates a text": Case(
+        "K = 1\ndef h(): return eval('K')", "y = h()", "y", "hides which names"
+    ),
+    "a seed set before the first cell": Case(
+        "import random\nrandom.seed(1)", "y = random.random()", "y", "seeded before"
+    ),
+    # --- what must make a cell run anew
+    "an alias of another helper": Case(
+        "def a(x): return x\ndef b(x): return -x\nc = a",
+        "y = a(1), b(1), c(1)",
+        "y",
+        edit=("c = a", "c = b"),
+    ),
+    "a variable in a query": Case(
+        "import pandas as pd\nd = pd.DataFrame({'a': [1, 2, 3]})\nlimit = 1",
+        "y = len(d.query('a > @limit'))",
+        "y",
+        edit=("limit = 1", "limit = 2"),
+    ),
+    "a variable in a text for a query": Case(
+        "import pandas as pd\nd = pd.DataFrame({'a': [1, 2, 3]})\n"
+        "limit = 1\ntext = 'a > @limit'",
+        "y = len(d.query(text))",
+        "y",
+        edit=("limit = 1", "limit = 2"),
+    ),
+    "a function with the name of IPython's": Case(
+        "def display(x): return 1",
+        "y = display(0)",
+        "y",
+        edit=("return 1", "return 2"),
+    ),
+    # --- what values refer to
+    "a dict of a helper": Case(
+        "c = {'a': 1}\ndef get(): return c", "d = get()", "d['a'] = 5; c"
+    ),
+    "a dict of a class": Case(
+        "class S:\n    d = {'a': 1}", "d = S.d", "d['a'] = 5; S.d"
+    ),
+    "a dict in a closure": Case(
+        "def make():\n    c = {'a': 1}\n    return lambda: c\nget = make()",
+        "d = get()",
+        "d['a'] = 5; get()",
+    ),
+    "a default": Case("def get(x=[1]): return x", "d = get()", "d.append(2); get()"),
+    "a function of the cell": Case(
+        "", "def g(): return 1\nd = {'g': g}", "d['g'] is g, g()"
+    ),
+    "an instance of a named tuple": Case(
+        "",
+        "from typing import NamedTuple\nclass P(NamedTuple):\n    a: int\np = P(1)",
+        "type(p) is P, p",
+    ),
+    "a starred import": Case(
+        "",
+        "from regmod import *\ny = g(2)",
+        "y, g(3), g.__module__",
+        modules={"regmod": "_K = 5\ndef g(x): return x * _K\n"},
+    ),
+    # --- classes and functions of the cell that hits had not found again
+    "an enumeration": Case(
+        "",
+        "import enum\nclass C(enum.Enum):\n    A = enum.auto()\nc = C.A",
+        "c is C.A, c",
+    ),
+    "a generic class": Case(
+        "",
+        "from typing import Generic, TypeVar\nT = TypeVar('T')\n"
+        "class Box(Generic[T]):\n    v = 1\nb = Box()",
+        "type(b) is Box, b.v",
+    ),
+    "a class with a loop in it": Case(
+        "",
+        "class C:\n    for i in range(2): pass\nc = C()",
+        "type(c) is C, c.i",
+    ),
+    "a global that a function of the cell binds": Case(
+        "", "def f():\n    global late\n    late = 5\nf()", "late"
+    ),
+}
+
+
+def _ask(kernel: Kernel, folder, number: int, before: str, case: Case) -> tuple:
+    """Run the three cells in a namespace of their own; give outcome and what shows."""
+    kernel.run("%reset -f\nimport sys\nsys.modules.pop('regmod', None)")
+    kernel.run("import nbcache, nbcache.cache\n%load_ext nbcache")
+    kernel.run(f"nbcache.set_cache_dir({str(folder / str(number))!r})")
+    kernel.run(before)
+    head, _, rest = case.cell.partition("\n")
+    options = head if head.startswith("--") else ""
+    ran = kernel.run(f"%%cached a {options}\n{rest if options else case.cell}")
+    assert ran.ok, ran.traceback
+    outcome = json.loads(kernel.run(LAST).stdout)
+    shown = kernel.run(case.after)
+    assert shown.ok, shown.traceback
+    return outcome, shown.result
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory) -> dict[str, list[tuple]]:
+    """Ask everything in one kernel, in another one again, and then edited."""
+    folder = tmp_path_factory.mktemp("cells")
+    found: dict[str, list[tuple]] = {name: [] for name in CASES}
+    with Kernel(folder, JUPYTER_DATA_DIR=str(folder / "jupyter")) as kernel:
+        for _ in range(2):
+            kernel.run("import sys; sys.dont_write_bytecode = True")
+            for number, (name, case) in enumerate(CASES.items()):
+                for module, text in case.modules.items():
+                    (folder / f"{module}.py").write_text(text)
+                found[name].append(_ask(kernel, folder, number, case.before, case))
+            kernel.restart()
+        for number, (name, case) in enumerate(CASES.items()):
+            if case.edit:
+                edited = case.before.replace(*case.edit)
+                found[name].append(_ask(kernel, folder, number, edited, case))
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_second_kernel_is_left_as_by_a_run(asked, name):
+    """By a hit, or by another run where a hit cannot."""
+    case, (first, second, *_) = CASES[name], asked[name]
+    assert second[1] == first[1]
+    assert case.refused in first[0]["refused"]
+    assert first[0]["stored"] == (not case.refused), first
+    assert second[0]["hit"] == (not case.refused), second
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].edit])
+def test_an_edit_before_the_cell_counts(asked, name):
+    """It runs again, and gives something else."""
+    first, _, third = asked[name]
+    assert not third[0]["hit"]
+    assert third[1] != first[1]
+
+
+def test_a_builtin_that_a_cell_rebinds_is_not_forgiven(tmp_path):
+    """Run twice in one kernel it fails the second time, as it would without us."""
+    with Kernel(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "jupyter")) as kernel:
+        kernel.run("%load_ext nbcache")
+        cell = "%%cached a\nmax = max(1, 2)"
+        assert kernel.run(cell).ok
+        assert "not callable" in kernel.run(cell).traceback
+
+
+def test_a_name_that_a_cell_looks_for_counts(tmp_path):
+    """The idiom that keeps what an earlier cell bound."""
+    with Kernel(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "jupyter")) as kernel:
+        kernel.run("%load_ext nbcache")
+        cell = "%%cached a\nif 'x' not in dir():\n    x = 10\ny = x"
+        kernel.run(cell)
+        assert kernel.run("y").result == {"text/plain": "10"}
+        kernel.run("x = 5")
+        kernel.run(cell)
+        assert kernel.run("y").result == {"text/plain": "5"}
