@@ -9,6 +9,7 @@ never the result.
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -50,9 +51,13 @@ _registry: dict[Any, Any] = {}
 def warn(message: str) -> None:
     """Tell the user in one line, once for each text, what the cache could not do."""
     # explicit place: a line of ours shown below the message would tell nobody anything
-    warnings.warn_explicit(
-        message, CacheWarning, "nbcache", 1, module="nbcache", registry=_registry
-    )
+    try:
+        warnings.warn_explicit(
+            message, CacheWarning, "nbcache", 1, module="nbcache", registry=_registry
+        )
+    except CacheWarning:
+        # where warnings are errors, the user's result still comes first
+        print(f"nbcache: {message}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass

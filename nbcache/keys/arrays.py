@@ -77,10 +77,12 @@ def put_contents(walk: Walker, sink: Sink, array: _Array, path: str) -> None:
 
     Parameters
     ----------
-    walk, sink, path
+    walk, sink
         As in a handler.
     array : ndarray
         Of exactly this class.
+    path : str
+        How errors name it.
     """
     if array.nbytes > _READABLE and 0 in array.strides:
         raise refusal(array, path, "broadcast to more elements than can be read")

@@ -30,10 +30,12 @@ def put_arrow_type(walk: Walker, sink: Sink, kind: Any, path: str) -> None:
 
     Parameters
     ----------
-    walk, sink, path
+    walk, sink
         As in a handler.
     kind : pyarrow.DataType
         Any.
+    path : str
+        How errors name it.
     """
     types = _arrow().types
     mark(sink, "arrow type", kind.num_fields)
@@ -78,10 +80,12 @@ def put_arrow_values(walk: Walker, sink: Sink, values: Any, path: str) -> None:
 
     Parameters
     ----------
-    walk, sink, path
+    walk, sink
         As in a handler.
     values : pyarrow.Array or pyarrow.ChunkedArray
         Which of the two is not written.
+    path : str
+        How errors name it.
     """
     put_arrow_type(walk, sink, values.type, path)
     if isinstance(values, _arrow().ChunkedArray):

@@ -35,7 +35,8 @@ def digest_memory(array: _Array) -> bytes:
 
     Returns
     -------
-    bytes of length 16
+    bytes
+        16 of them.
     """
     view = _as_bytes(array)
     size = view.nbytes

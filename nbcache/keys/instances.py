@@ -254,10 +254,12 @@ def put_subclass(walk: Walker, sink: Sink, value: Any, base: type, path: str) ->
 
     Parameters
     ----------
-    walk, sink, value, path
+    walk, sink, value
         As in a handler.
     base : type
         Whose content the caller writes.
+    path : str
+        How errors name it.
     """
     kind = type(value)
     mark(sink, "subclass")

@@ -158,6 +158,8 @@ def _file_digest(path: str, above: frozenset[str]) -> str:
             found = _find(wanted)
             if found is None or not origin.is_user_file(found) or found in above:
                 continue
+            if wanted not in sys.modules:
+                _seen_unloaded[found] = _stat(found)
             texts.append(_file_digest(found, above | {path}))
     return source.text_digest("file", *texts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ __all__ = ["ArrayPlaces", "Inseparable", "Members", "most_shared_objects"]
 
 # smaller arrays stand in one member together: a member costs 300 bytes and 10 us
 SMALL = 1 << 12
-# sequences of larger arrays are not copied into one
+# shorter sequences, and those of larger arrays, are not made one array
+FEWEST_IN_STACK = 16
 LARGEST_IN_STACK = 1 << 16
 # numpy.load refuses longer headers
 LONGEST_HEADER = 4096
@@ -111,6 +113,10 @@ class _Place:
     done: bool = False
 
 
+# arrays, their nodes and types, and where the list of nodes stands
+_Many = tuple[list[Array], list[Node], list[Any], tuple[list[Any], int]]
+
+
 class ArrayPlaces:
     """The arrays of one tree.
 
@@ -122,6 +128,7 @@ class ArrayPlaces:
         self._places: list[_Place] = []
         self._by_node: dict[int, _Place] = {}
         self._sequences: list[tuple[list[Any], int]] = []
+        self._many: list[_Many] = []
         self._object_groups = 0
 
     def add(
@@ -132,8 +139,59 @@ class ArrayPlaces:
         self._places.append(place)
         self._by_node[id(node)] = place
 
+    def plain_specs(self, arrays: Sequence[Array]) -> list[Any] | None:
+        """Give the data types of arrays as plain data; None if one is not so plain."""
+        specs: dict[np.dtype[Any], Any] = {}
+        found = []
+        for array in arrays:
+            dtype = array.dtype
+            if dtype.metadata is not None or dtype.hasobject:
+                return None
+            if dtype not in specs:
+                try:
+                    specs[dtype] = spec_of(dtype)
+                except TypeError:
+                    return None
+            found.append(specs[dtype])
+        # equal structures need not be the same
+        return found if all(type(spec) is str for spec in specs.values()) else None
+
+    def add_many(
+        self,
+        arrays: list[Array],
+        nodes: list[Node],
+        specs: list[Any],
+        where: tuple[list[Any], int],
+    ) -> None:
+        """Take in a sequence of plain arrays, which may become one array."""
+        self._many.append((arrays, nodes, specs, where))
+
+    def _part(self) -> None:
+        """Take in one by one what was taken in as sequences."""
+        for arrays, nodes, specs, where in self._many:
+            for array, node, spec in zip(arrays, nodes, specs, strict=True):
+                self.add(array, node, spec)
+            self.may_stack(*where)
+        self._many.clear()
+
+    def _stack_many(self, encoder: Encoder) -> None:
+        """Make sequences one array each, unless something else knows their arrays."""
+        if not self._many:
+            return
+        views = [place.array for place in self._places if not place.alone]
+        if not (
+            sharing.separate([*views, *encoder.live.arrays()])
+            and all(map(_is_whole, self._many))
+        ):
+            self._part()
+        for arrays, _, specs, (parent, index) in self._many:
+            stacked = _stacked(arrays, specs, encoder.members)
+            encoder.current(parent)[index] = stacked
+
     def name(self, node: list[Any], name: str) -> None:
         """Ask for the member of an array to have a name."""
+        if id(node) not in self._by_node:
+            self._part()
         place = self._by_node.get(id(node))
         if place is not None and place.name is None:
             place.name = name
@@ -161,8 +219,10 @@ class ArrayPlaces:
         Inseparable
             If arrays share memory in a way that cannot be made again.
         """
+        self._stack_many(encoder)
         for place in self._places:
-            place.node = encoder.current(place.node)
+            if place.node[0] == "=":
+                place.node = encoder.current(place.node)
         sharers = [place for place in self._places if not place.alone]
         live = encoder.live.arrays() if sharers else []
         known = [*(place.array for place in sharers), *live]
@@ -208,7 +268,8 @@ class ArrayPlaces:
         arrays = [place.array for place in places]
         if not any(array.nbytes for array in arrays):
             return
-        parent[index] = _stacked(places, arrays, members)
+        specs = [place.spec for place in places]
+        parent[index] = _stacked(arrays, specs, members)
         for place in places:
             place.done = True
 
@@ -221,17 +282,31 @@ def _may_stack(place: _Place) -> bool:
         and len(place.node) == 2
         and not (place.done or place.name or array.dtype.hasobject)
         and type(place.spec) is str
-        and array.ndim > 0
-        and array.nbytes <= LARGEST_IN_STACK
-        and array.flags.c_contiguous
+        and _is_small(array)
     )
 
 
-def _stacked(places: list[_Place], arrays: list[Array], members: Members) -> Any:
+def _is_whole(many: _Many) -> bool:
+    """Say whether arrays can be one: small, of their own memory, never referred to."""
+    arrays, nodes, _, _ = many
+    return (
+        sharing.separate(arrays)
+        and all(map(_is_small, arrays))
+        and all(len(node) == 2 and node[0] == "a" for node in nodes)
+        and any(array.nbytes for array in arrays)
+    )
+
+
+def _is_small(array: Array) -> bool:
+    whole = array.flags.c_contiguous and array.ndim > 0
+    return whole and array.nbytes <= LARGEST_IN_STACK
+
+
+def _stacked(arrays: list[Array], specs: list[Any], members: Members) -> Any:
     """Give many small arrays as few large ones."""
     first = arrays[0]
     shapes = {array.shape for array in arrays}
-    dtypes = {place.spec for place in places}
+    dtypes = set(specs)
     if len(dtypes) == 1 and len(shapes) == 1:
         data = np.concatenate(arrays).reshape(len(arrays), *first.shape)
         return {"stack": members.blob(data)}
@@ -241,8 +316,8 @@ def _stacked(places: list[_Place], arrays: list[Array], members: Members) -> Any
     layouts: dict[Any, int] = {}
     codes = np.empty(len(arrays), np.int32)
     starts = np.empty(len(arrays), np.int64)
-    for i, (place, array) in enumerate(zip(places, arrays, strict=True)):
-        codes[i] = layouts.setdefault((place.spec, array.shape), len(layouts))
+    for i, (spec, array) in enumerate(zip(specs, arrays, strict=True)):
+        codes[i] = layouts.setdefault((spec, array.shape), len(layouts))
         starts[i] = members.add_small(array)
     table = [[spec, list(shape)] for spec, shape in layouts]
     return {"arrays": [table, members.blob(codes), members.blob(starts)]}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbcache.errors import UnstorableValue
-from nbcache.storage.codec_arrays import ArrayPlaces, Members
+from nbcache.storage.codec_arrays import FEWEST_IN_STACK, ArrayPlaces, Members
 from nbcache.storage.codec_nodes import (
     Array,
     Node,
@@ -62,7 +62,7 @@ class Encoder:
         pickled: set[int],
     ) -> None:
         self.live = live
-        self._live: Container[int] | None = None
+        self._live: set[int] | None = None
         self.rule = classes
         self.namespace = namespace
         self.pickled = pickled
@@ -266,9 +266,35 @@ class Encoder:
         if content is not None:
             parent[place] = content
             return
-        parent[place] = [self.node(value) for value in values]
-        if len(values) >= 16 and type(values[0]) is np.ndarray:
+        if len(values) < FEWEST_IN_STACK or type(values[0]) is not np.ndarray:
+            parent[place] = [self.node(value) for value in values]
+            return
+        if not self._many_arrays(values, parent, place):
+            parent[place] = [self.node(value) for value in values]
             self.arrays.may_stack(parent, place)
+
+    def _many_arrays(self, values: Any, parent: list[Any], place: int) -> bool:
+        """Write plain arrays never met before, many times as fast; False: they are not.
+
+        Ten thousand small arrays are a usual result.
+        """
+        ids = list(map(id, values))
+        unknown = (
+            set(map(type, values)) == {np.ndarray}
+            and len(set(ids)) == len(ids)
+            and self._nodes.keys().isdisjoint(ids)
+            and self.pickled.isdisjoint(ids)
+            and self.live.ids().isdisjoint(ids)
+        )
+        specs = self.arrays.plain_specs(values) if unknown else None
+        if specs is None:
+            return False
+        nodes: list[Node] = [["a", None] for _ in ids]
+        self._nodes.update(zip(ids, nodes, strict=True))
+        self._kept.append(list(values))
+        parent[place] = nodes
+        self.arrays.add_many(list(values), nodes, specs, (parent, place))
+        return True
 
     # ------------------------------------------------------------ other nodes
 

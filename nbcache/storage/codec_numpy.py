@@ -213,8 +213,7 @@ def _write_scalar(encoder: Encoder, value: np.generic) -> Node:
         return encoder.leaf(value)
     if value.dtype.hasobject:
         return encoder.leaf(value)
-    node = encoder.begin(value, "scalar", [spec, encoder.node(value.tobytes())])
-    return node if isinstance(value, np.void) else list(node)
+    return encoder.begin(value, "scalar", [spec, encoder.node(value.tobytes())])
 
 
 def _scalar(decoder: Decoder, content: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -52,7 +52,7 @@ class LiveIndex:
         self._arrays: list[Array] = []
         self._complete = not live
 
-    def ids(self) -> Container[int]:
+    def ids(self) -> set[int]:
         """Give the identities of live objects and parts, which are now looked for.
 
         Not those of tuples inside others: whether they are one object never shows.

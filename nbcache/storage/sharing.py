@@ -10,7 +10,16 @@ import numpy as np
 
 from nbcache.storage.codec_nodes import Array
 
-__all__ = ["View", "cover", "extent", "groups", "memory", "strided", "view_of"]
+__all__ = [
+    "View",
+    "cover",
+    "extent",
+    "groups",
+    "memory",
+    "separate",
+    "strided",
+    "view_of",
+]
 
 # [offset in bytes, shape, strides in bytes, writable]
 View = list[Any]
@@ -34,12 +43,17 @@ def extent(array: Array) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
+def separate(arrays: Sequence[Array]) -> bool:
+    """Say whether each array has memory of its own, and so cannot share any."""
+    return all(array.base is None and array.flags.owndata for array in arrays)
+
+
 def groups(arrays: Sequence[Array]) -> list[list[int]]:
     """Give the places of arrays that share memory with others, or with themselves.
 
     Arrays without data belong to no group.
     """
-    if all(array.base is None and array.flags.owndata for array in arrays):
+    if separate(arrays):
         return []
     extents = {i: extent(array) for i, array in enumerate(arrays) if array.size}
     found: list[list[int]] = []

@@ -159,6 +159,9 @@ CASES = {
         "y, g(3), g.__module__",
         modules={"regmod": "_K = 5\ndef g(x): return x * _K\n"},
     ),
+    "a scalar that is bound and shown": Case(
+        "import numpy as np", "z = np.float64(3)\nz", "z, [z, z]"
+    ),
     # --- classes and functions of the cell that hits had not found again
     "an enumeration": Case(
         "",

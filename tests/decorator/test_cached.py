@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import warnings
 
 import counting
 import numpy as np
@@ -749,3 +750,16 @@ def test_unseeded_values_stay_until_somebody_seeds(tmp_path):
     assert "nobody seeded" in ran[0].stderr
     assert ran[0].stdout == ran[1].stdout != ran[2].stdout
     assert ran[2].stdout == f"{np.random.RandomState(5).rand()}\n"
+
+
+def test_a_result_survives_warnings_that_are_errors(cache, capsys):
+    """Where the filter makes errors of warnings, the line is printed instead."""
+
+    @cache.cached
+    def f():
+        return [threading.Lock()]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(f()) == 1
+    assert "was run, not stored" in capsys.readouterr().err

@@ -456,6 +456,23 @@ def test_long_lists_that_begin_with_an_array():
         assert_same(values, round_trip(values))
 
 
+def test_long_lists_of_arrays_that_something_else_knows():
+    """A view, a name, a leaf, another list: each array stays one, stored once."""
+    first = [np.full(3, i) for i in range(50)]
+    second = [np.full(2, i) for i in range(50)]
+    for other in (first[3], first[3][1:], [first[3]] * 20, dict(enumerate(first))):
+        values = {"a": first, "b": second, "other": other}
+        assert_same(values, round_trip(values))
+        encoded = codec.encode(values)
+        assert sum(array.nbytes for array in encoded.members.values()) < 6000
+    values = {"a": first, "leaf": collections.ChainMap({"x": first[3]}), "b": second}
+    read = round_trip(values, allow_pickle=True)
+    assert read["leaf"]["x"] is read["a"][3]
+    live = {"in": first}
+    read = round_trip({"x": [*first], "y": [*second]}, live=live)
+    assert read["x"][5] is first[5]
+
+
 def test_members_of_a_stack_are_independent():
     """Writing to one array of a list leaves the others alone."""
     values = [np.full(3, i) for i in range(100)]
@@ -472,6 +489,15 @@ def test_list_of_one_array_many_times_stays_one():
 
 
 # ---------------------------------------------------------------- references
+
+
+@pytest.mark.parametrize("name", [*VALUES, *ARRAYS])
+def test_repeated_value_comes_back(name):
+    """Whatever it is, it may stand in a tree any number of times."""
+    value = (VALUES | ARRAYS)[name]
+    parts = list(value) if isinstance(value, list) else [value]
+    values = {"a": parts, "b": [parts[0], {"k": parts[-1]}], "c": (parts[0], parts)}
+    assert_same(values, round_trip(values, classes=Rule()))
 
 
 def test_shared_objects_stay_shared_within_and_between_names():
