@@ -62,8 +62,10 @@ def _without_view(event: Display | Result, text: str) -> Output:
 def _live_widgets() -> Mapping[str, Any] | None:
     """All open widgets by model id, None if ipywidgets does not tell."""
     module = sys.modules.get("ipywidgets.widgets.widget")
-    # 8.x has the private mapping, 7.x the attribute of the class
-    live = getattr(module, "_instances", None)
-    if live is None:
-        live = getattr(getattr(module, "Widget", None), "widgets", None)
-    return live if isinstance(live, Mapping) else None
+    kind = getattr(module, "Widget", None)
+    # newer ones have the mapping in the module, 8.0.0 in the class
+    for holder, name in ((module, "_instances"), (kind, "_active_widgets")):
+        live = getattr(holder, name, None)
+        if isinstance(live, Mapping):
+            return live
+    return None
