@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["drain", "is_forked", "without_marks", "write_from_fork"]
 
-_PATIENCE_S = 0.5
+_PATIENCE_S = 2.0
 _NUMBERS = {"stdout": 1, "stderr": 2}
 
 _awaited: dict[str, list[threading.Event]] = {"stdout": [], "stderr": []}
@@ -27,7 +27,7 @@ def drain() -> None:
 
     Notes
     -----
-    Takes about 0.1 ms and at most 0.5 s for each; does nothing where no thread copies
+    Takes about 0.1 ms and at most 2 s for each; does nothing where no thread copies
     (terminals, Windows).
     """
     for name, number in _NUMBERS.items():
