@@ -134,8 +134,7 @@ def _clear(parsed: argparse.Namespace) -> int:
     core = _cache(parsed).core
     store = core.store
     chosen = store.entries() if parsed.all else info.matching(core, parsed.names)
-    size = info.bytes_text(sum(entry.bytes for entry in chosen))
-    what = f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'} ({size})"
+    what = info.amount_text(chosen)
     if parsed.dry_run:
         names = ", ".join(sorted({entry.name for entry in chosen}))
         print(f"would delete {what}: {names or 'nothing'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Totals",
+    "amount_text",
     "bytes_text",
     "entry_text",
     "frame",
@@ -120,6 +121,12 @@ def matching(core: Core, names: Iterable[str]) -> list[Entry]:
             raise unknown(name, {entry.name for entry in entries})
         found.update((entry.file, entry) for entry in chosen)
     return list(found.values())
+
+
+def amount_text(entries: Sequence[Entry]) -> str:
+    """Say how many entries there are, and their size."""
+    size = bytes_text(sum(entry.bytes for entry in entries))
+    return f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'} ({size})"
 
 
 def unknown(name: str, names: Iterable[str]) -> UnknownName:

@@ -73,8 +73,7 @@ class NbcacheLineMagics(Magics):
             chosen = core.store.entries()
         else:
             chosen = info.matching(core, _required(arguments))
-        size = info.bytes_text(sum(entry.bytes for entry in chosen))
-        what = f"{len(chosen)} entr{'y' if len(chosen) == 1 else 'ies'} ({size})"
+        what = info.amount_text(chosen)
         if arguments.dry_run:
             names = ", ".join(sorted({entry.name for entry in chosen}))
             print(f"would delete {what}: {names}")
@@ -96,5 +95,5 @@ def _confirmed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except (EOFError, RuntimeError, NotImplementedError):
-        # a front end that cannot ask; StdinNotImplementedError is a RuntimeError
+        # a front end that cannot ask raises one of these
         raise UsageError(f"{question} Nobody can answer here: add --yes") from None
