@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -42,6 +43,18 @@ class Request:
         Keys whose entries hold the same result.
     refresh, read, write : bool
         Compute in any case; look for an entry; store the result.
+    expires_after : float, optional
+        s after which an entry is too old to be used.
+    validate : callable (dict) -> bool, optional
+        Says from an entry's metadata whether it may be used.
+    min_seconds : float
+        s; what took less to compute is not stored.
+    lock_timeout : float, optional
+        s to wait for whoever computes the same; None waits while it lives.
+    tags : tuple of str
+        The user's words for an entry, to list and clear by.
+    private : bool
+        Keep no summaries of values in the entry, and never share it.
     """
 
     key: Key
@@ -53,6 +66,12 @@ class Request:
     refresh: bool = False
     read: bool = True
     write: bool = True
+    expires_after: float | None = None
+    validate: Callable[[dict[str, Any]], bool] | None = None
+    min_seconds: float = 0.0
+    lock_timeout: float | None = None
+    tags: tuple[str, ...] = ()
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

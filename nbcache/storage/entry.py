@@ -14,6 +14,12 @@ under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as ui
 ``outputs``           what a cell displayed, as `nbcache.outputs` writes it
 ``variables``         name, type and bytes of each value
 ``pickled``           paths of the parts that only this user may decode
+``lookup``            the key under which it was looked up, see `nbcache.trace`
+``trace``             what the run depended on: kind, name, digest
+``written``           files that the run wrote, with their digests
+``expires_after``     s after which it is too old, if that was asked for
+``tags``              the user's words for it
+``private``           whether it keeps no summaries and is never shared
 ``state``             what else a hit restores: deleted names, the result
 ``seconds``           s that computing took
 ``created``           s since 1970
@@ -45,7 +51,10 @@ __all__ = ["INTERNAL", "Entry", "read_manifest", "write_manifest"]
 
 INTERNAL = "__nbcache__/"
 _INLINE_BYTES = 8 * 1024
-_LARGE = ("parts", "tree", "outputs", "source", "state", "call", "variables")
+_LARGE = (
+    *("parts", "tree", "outputs", "source", "state", "call", "variables"),
+    *("trace", "written"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,12 @@ class Entry:
     packages: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+    lookup: str = ""
+    trace: list[list[str]] = field(default_factory=list)
+    written: list[list[str]] = field(default_factory=list)
+    expires_after: float | None = None
+    tags: list[str] = field(default_factory=list)
+    private: bool = False
     state: dict[str, Any] = field(default_factory=dict)
     call: Any = None
     schema: int = SCHEMA
