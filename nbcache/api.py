@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
-from nbcache import config, info
-from nbcache.cache import Core
+from nbcache import config, info, why
+from nbcache.cache import Core, notebook_name
 from nbcache.decorator.options import options_of
 from nbcache.decorator.wrapper import CachedFunction, decorate
 from nbcache.keys.key import Key
@@ -167,12 +167,23 @@ class Cache:
     def explain(self, name: str) -> str:
         """Say what became of the last request of a name, and why.
 
+        Parameters
+        ----------
+        name : str
+            Of a cell or function; the end of a qualified name if only one has it.
+
+        Returns
+        -------
+        str
+            Hit or miss and when; each change; the versions that differ; a diff of the
+            code.  The same in a later process, without the values.
+
         Raises
         ------
         UnknownName
             Nothing of that name was ever asked for.
         """
-        return info.why_text(self.core, name)
+        return why.why_text(self.core, name, notebook_name())
 
 
 _default = Cache()

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from nbcache import config, trace
+from nbcache import config, explaining, trace
 from nbcache.errors import (
     CacheWarning,
     DamagedEntry,
@@ -25,7 +25,6 @@ from nbcache.errors import (
     UnstorableValue,
     UntrustedEntry,
 )
-from nbcache.keys.key import Change, Key
 from nbcache.outcome import (
     Computed,
     Hit,
@@ -129,6 +128,7 @@ class Core:
             warn(f"{request.name!r} was not looked up: {_said(error)}")
             return Miss("damaged", detail=_said(error))
         if isinstance(found, Miss):
+            explaining.settle(request)
             self._react(request, found)
             return found
         try:
@@ -220,6 +220,7 @@ class Core:
                 variables=tuple(str(row[0]) for row in stored.variables)
                 if stored
                 else (),
+                explained=explaining.story(miss),
             ),
             request.notebook,
         )
@@ -246,18 +247,7 @@ class Core:
 
     def _explain(self, request: Request) -> Miss:
         """Name the parts in which the nearest earlier entry of the name differs."""
-        try:
-            earlier = self.store.by_name(request.name, limit=20)
-        except OSError:
-            earlier = []
-        nearest: tuple[Change, ...] | None = None
-        for entry in earlier:
-            changes = _difference(entry, request.key)
-            if nearest is None or len(changes) < len(nearest):
-                nearest = changes
-        if not nearest:
-            return Miss("new")
-        return Miss(_reason(nearest), nearest)
+        return explaining.explained(self.store, request)
 
     def _note_hit(self, request: Request, entry: Entry, seconds: float) -> None:
         self.store.history.note_hit(entry.key, entry.seconds)
@@ -303,28 +293,6 @@ def _said(error: BaseException) -> str:
 
 def _texts(text: str) -> tuple[str, ...]:
     return (text,) if text else ()
-
-
-def _difference(entry: Entry, key: Key) -> tuple[Change, ...]:
-    try:
-        return Key.from_json(entry.parts).difference(key)
-    except (ValueError, TypeError):
-        return ()
-
-
-_KINDS = {"code": "code", "library": "library", "python": "library"}
-_INPUTS = ("input", "argument", "env", "attr")
-
-
-def _reason(changes: tuple[Change, ...]) -> str:
-    """Name the kind of change that matters most to the user."""
-    kinds = set()
-    for change in changes:
-        head = change.label.partition(" ")[0]
-        kinds.add("input" if head in _INPUTS else _KINDS.get(head, "dependency"))
-    return next(
-        kind for kind in ("code", "dependency", "input", "library") if kind in kinds
-    )
 
 
 def notebook_name() -> str:

@@ -1,4 +1,4 @@
-"""The command line: ``nbcache ls | info | clear | path | demo``."""
+"""The command line: ``nbcache ls | info | why | clear | path | demo``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nbcache import api, config, info
+from nbcache import api, config, info, why
 from nbcache.errors import NbcacheError, UnknownName
 
 __all__ = ["main"]
@@ -76,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     tell.add_argument("--json", action="store_true", help="print JSON")
     tell.set_defaults(command=_info)
 
+    tell = commands.add_parser("why", help="tell why a name ran, or did not, last time")
+    tell.add_argument("name")
+    tell.set_defaults(command=_why)
+
     clear = commands.add_parser("clear", help="delete entries")
     clear.add_argument("names", nargs="*", metavar="NAME", help="names; globs allowed")
     clear.add_argument("--all", action="store_true", help="all entries")
@@ -125,6 +129,11 @@ def _info(parsed: argparse.Namespace) -> int:
         print(json.dumps([entry.to_json() for entry in found], indent=1))
     else:
         print("\n".join(info.entry_text(core, entry) for entry in found))
+    return OK
+
+
+def _why(parsed: argparse.Namespace) -> int:
+    print(why.why_text(_cache(parsed).core, parsed.name))
     return OK
 
 

@@ -32,8 +32,8 @@ __all__ = [
     "seconds_text",
     "table_text",
     "totals",
+    "unknown",
     "when_text",
-    "why_text",
 ]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -226,53 +226,13 @@ def entry_text(core: Core, entry: Entry) -> str:
         lines.append(f"  holds     {name}: {kind}{told}")
     if entry.pickled:
         lines.append(f"  pickled   {', '.join(entry.pickled)}")
-    for label, _, summary in entry.parts:
+    if entry.adopted:
+        lines.append(f"  adopted   for edited code {when_text(entry.adopted)}")
+    for label, _, summary, *_ in entry.parts:
         lines.append(f"  depends   {label}{': ' + summary if summary else ''}")
     versions = ", ".join(f"{name} {number}" for name, number in entry.packages.items())
     lines.append(f"  versions  {versions}")
     return "\n".join(lines)
-
-
-def why_text(core: Core, name: str) -> str:
-    """Tell what became of the last request of a name, and why.
-
-    Raises
-    ------
-    UnknownName
-        Nothing of that name was ever asked for.
-    """
-    try:
-        found = core.store.history.outcomes(name)
-    except (OSError, sqlite3.Error):
-        found = []
-    if not found:
-        names = {entry.name for entry in core.store.entries()}
-        raise unknown(name, names)
-    last = found[0]
-    when = when_text(last["time"])
-    if last["hit"]:
-        saved = seconds_text(last["saved"])
-        stored = when_text(last["created"])
-        return f"{name} came from the cache ({when}): stored {stored}, {saved} saved"
-    lines = [f"{name} ran ({when}): {_REASONS.get(last['reason'], last['reason'])}"]
-    lines += [f"  {change}" for change in last["changes"]]
-    if last["refused"]:
-        lines.append(f"  not stored: {last['refused']}")
-    return "\n".join(lines)
-
-
-_REASONS = {
-    "new": "first run",
-    "code": "the code changed",
-    "input": "an input changed",
-    "dependency": "something that it uses changed",
-    "library": "a library changed",
-    "damaged": "the entry was damaged",
-    "unreadable": "the store could not be read",
-    "untrusted": "the entry was written by somebody else",
-    "refreshed": "a refresh was asked for",
-    "disabled": "reading was switched off",
-}
 
 
 # --- notices
@@ -307,8 +267,19 @@ def _full(outcome: Outcome) -> str:
             f"{seconds_text(outcome.saved)}, stored "
             f"{when_text(outcome.created)}"
         )
-    why = ", ".join(outcome.changes) or "first run"
+    why = ", ".join(outcome.changes) or _REASONS.get(outcome.reason, outcome.reason)
     ran = "ran" if outcome.reason == "new" else "runs again"
     kept = f"stored {names} ({size})" if outcome.stored else "not stored"
     took = seconds_text(outcome.seconds)
     return f"{outcome.name!r} {ran}: {why}; {took}, {kept}"
+
+
+_REASONS = {
+    "new": "first run",
+    "refreshed": "a refresh was asked for",
+    "disabled": "reading was switched off",
+    "damaged": "its entry is damaged",
+    "evicted": "its entry was deleted",
+    "expired": "its entry is too old",
+    "input": "it has no key",
+}

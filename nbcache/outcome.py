@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from nbcache.keys.key import Change, Key
@@ -94,11 +94,14 @@ class Miss:
         Parts that differ from the nearest earlier entry of the name.
     detail : str
         What else is to be said.
+    earlier : Entry, optional
+        The entry from which the changes are told.
     """
 
     reason: str
     changes: tuple[Change, ...] = ()
     detail: str = ""
+    earlier: Entry | None = None
 
     def __str__(self) -> str:
         """Say it as a notice does."""
@@ -108,7 +111,11 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one request; notices, `why` and listings all show this."""
+    """What happened to one request; notices, `why` and listings all show this.
+
+    ``explained`` is plain data that `explaining.story` makes of a miss: all that `why`
+    says of it, in a later process too.
+    """
 
     name: str
     kind: str
@@ -123,6 +130,7 @@ class Outcome:
     bytes: int = 0
     created: float = 0.0
     variables: tuple[str, ...] = ()
+    explained: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain data."""

@@ -91,7 +91,7 @@ def test_a_miss_names_what_changed(outcomes, kind):
     """In the user's words, down to the value behind a helper."""
     changes = outcomes[kind, "helpers_global"][1]["changes"]
     assert "helper helper → global K: 1 → 2" in changes
-    assert outcomes[kind, "own_body"][1]["changes"] == ["code changed"]
+    assert outcomes[kind, "own_body"][1]["changes"] == ["code changed (line 3)"]
     assert outcomes[kind, "own_body"][1]["reason"] == "code"
 
 

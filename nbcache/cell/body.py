@@ -39,6 +39,8 @@ class Body:
 
     Attributes
     ----------
+    raw : str
+        The text whose lines the tree's line numbers count.
     source : str
         The body as Python: magics and ``!`` lines are transformed.
     tree : ast.Module
@@ -64,6 +66,7 @@ class Body:
         # A name of its own where the body is but a part of the cell: the cell's name
         # must keep giving the whole cell.
         raw = body if above is None else raw_cell or body
+        self.raw = raw
         number = shell.displayhook.prompt_count
         try:
             parsed = parse(shell, above or (), body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from nbcache.cell import magics
 from nbcache.cell.body import Body
 from nbcache.cell.options import CellOptions
 from nbcache.cell.surroundings import setting_parts
-from nbcache.keys import flow, hashing, modules, source, uses
+from nbcache.keys import details, flow, hashing, modules, source, uses
 from nbcache.keys.dependencies import Dependencies, is_users
 from nbcache.keys.key import Key, Part
 
@@ -133,7 +134,8 @@ def _key(
     collected = Dependencies(hashing.Walk())
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
     code = source.tree_digest(body.tree, shown)
-    collected.parts.append(Part("code", code))
+    text = functools.partial(details.text_details, body.raw)
+    collected.parts.append(Part("code", code, describe=text))
     inputs: dict[str, Any] = {}
     for name, chains in sorted(found.reads.items()):
         if name in options.ignore or _is_unread(name, namespace):

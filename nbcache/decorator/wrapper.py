@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
-from nbcache import trace
+from nbcache import explaining, trace
 from nbcache.cache import Core, notebook_name
 from nbcache.decorator.call import CallTask, bound_key
 from nbcache.decorator.options import Options, name_of
@@ -181,7 +181,7 @@ class CachedFunction(Generic[P, R]):
         UnhashableValue
             The call has none.
         """
-        return self._request(args, kwargs)[0].key
+        return self._request(args, kwargs)[0].key.without_values()
 
     def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Say whether a call would be a hit."""
@@ -217,7 +217,7 @@ class CachedFunction(Generic[P, R]):
         except UnhashableValue as error:
             return f"miss: {error}"
         if isinstance(found, Miss):
-            return f"miss: {found}"
+            return explaining.miss_text(found)
         found.opened.close()
         entry = found.opened.entry
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))

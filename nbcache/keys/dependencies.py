@@ -10,6 +10,7 @@ name and version.
 from __future__ import annotations
 
 import builtins
+import functools
 import os
 import types
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,16 @@ from types import CodeType, FunctionType, ModuleType, NoneType
 from typing import Any
 
 from nbcache.errors import UnhashableValue
-from nbcache.keys import hashing, modules, origin, reading, secret, source, summary
+from nbcache.keys import (
+    details,
+    hashing,
+    modules,
+    origin,
+    reading,
+    secret,
+    source,
+    summary,
+)
 from nbcache.keys.class_parts import class_parts, class_texts, spell
 from nbcache.keys.extensions import extensions
 from nbcache.keys.key import Part
@@ -78,10 +88,16 @@ class Dependencies:
 
     # --- entering parts
 
-    def add(self, label: str, value: Any) -> None:
-        """Enter a value under a label."""
-        digest = self.walk.digest(value, _plain_path(label))
-        self.parts.append(Part(label, digest, _summary(label, value)))
+    def add(self, label: str, value: Any, shown: Any = None) -> None:
+        """Enter a value under a label; a change may be told of another form of it."""
+        name = _plain_path(label)
+        digest = self.walk.digest(value, name)
+        if secret.is_secret_name(name):
+            self.parts.append(Part(label, digest))
+        else:
+            told = summary.summarise(value)
+            inside = functools.partial(details.describe, shown or value, self.walk)
+            self.parts.append(Part(label, digest, told, describe=inside))
         self.values.setdefault(label, value)
 
     def _text(self, label: str, *texts: str, told: str = "") -> None:
@@ -121,11 +137,13 @@ class Dependencies:
         if not self._first_time(function, own) or self.track == "none":
             return
         code = function.__code__
-        self._text(own, source.code_digest(code), *_annotations(function))
+        digest = source.text_digest(source.code_digest(code), *_annotations(function))
+        text = functools.partial(details.code_details, code)
+        self.parts.append(Part(own, digest, describe=text))
         step = f"{prefix} → " if prefix else ""
         defaults = (function.__defaults__, function.__kwdefaults__)
         if any(defaults):
-            self.add(f"{step}defaults", defaults)
+            self.add(f"{step}defaults", defaults, _by_name(function))
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
         for name, cell in cells:
             if name not in self.ignore:
@@ -335,6 +353,13 @@ def is_users(value: Any) -> bool:
     return isinstance(inner, type) and origin.is_user_class(inner)
 
 
+def _by_name(function: FunctionType) -> dict[str, Any]:
+    """Give the default values of a function by the names of its parameters."""
+    code, values = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount][-len(values) :] if values else ()
+    return {**dict(zip(names, values, strict=False)), **(function.__kwdefaults__ or {})}
+
+
 def _annotations(function: FunctionType) -> Iterator[str]:
     """Spell annotations: decorators such as ``validate_call`` act on them."""
     found = getattr(function, "__annotations__", None) or {}
@@ -348,8 +373,3 @@ def _annotations(function: FunctionType) -> Iterator[str]:
 def _plain_path(label: str) -> str:
     """Turn a label into the path that an error names."""
     return label.rpartition(" → ")[2].partition(" ")[2] or label
-
-
-def _summary(label: str, value: Any) -> str:
-    name = _plain_path(label)
-    return "" if secret.is_secret_name(name) else summary.summarise(value)

@@ -15,7 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import xxhash
+
 __all__ = [
+    "Branch",
     "Handler",
     "Hasher",
     "Identity",
@@ -40,10 +43,39 @@ class Sink(Protocol):
         """Add bytes, or anything that exports contiguous memory."""
 
 
+class Branch:
+    """A sink that feeds another, and digests by itself what went through it.
+
+    Parameters
+    ----------
+    sink : Sink
+        Gets the very same bytes.
+    """
+
+    __slots__ = ("_own", "update")
+
+    def __init__(self, sink: Sink) -> None:
+        own = xxhash.xxh3_128()
+        self._own = own
+        into, beside = sink.update, own.update
+
+        def update(data: Any, /) -> None:
+            into(data)
+            beside(data)
+
+        self.update = update
+
+    def hexdigest(self) -> str:
+        """Give the digest of what went through."""
+        return self._own.hexdigest()
+
+
 class Walker(Protocol):
     """What a handler may ask of the walk that called it."""
 
     memory: Any
+    noted: dict[int, list[str]]
+    """Digests of a table's index and columns, by its id: to say what changed."""
 
     def put(self, sink: Sink, value: Any, path: str) -> None:
         """Feed one value into a running digest."""

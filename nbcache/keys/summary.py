@@ -13,7 +13,7 @@ from typing import Any
 
 from nbcache.keys import secret
 
-__all__ = ["summarise"]
+__all__ = ["TABLES_AND_ARRAYS", "package", "summarise"]
 
 _WIDEST = 80  # characters of a summary without columns
 _COLUMNS = 8
@@ -70,13 +70,13 @@ def _describe(value: Any) -> tuple[str, int]:
 
 def _table(value: Any, kind: type) -> str | None:
     """Describe a pandas or polars frame, or an Arrow table, with its columns."""
-    package = _package(kind)
-    if package == "pandas" and hasattr(value, "columns"):
+    library = package(kind)
+    if library == "pandas" and hasattr(value, "columns"):
         dtypes = [str(value.dtypes.iloc[i]) for i in range(_shown(value.shape[1]))]
         return _columns(kind, value.shape, value.columns, dtypes)
-    if package == "polars" and hasattr(value, "columns") and hasattr(value, "shape"):
+    if library == "polars" and hasattr(value, "columns") and hasattr(value, "shape"):
         return _columns(kind, value.shape, value.columns, value.dtypes)
-    if package == "pyarrow" and hasattr(value, "schema") and hasattr(value, "num_rows"):
+    if library == "pyarrow" and hasattr(value, "schema") and hasattr(value, "num_rows"):
         shape = value.num_rows, value.num_columns
         return _columns(kind, shape, value.schema.names, value.schema.types)
     return None
@@ -138,15 +138,15 @@ _NAMED: dict[Any, str] = {
 
 def _sized(value: Any, kind: type) -> str | None:
     """Describe what has a shape and a dtype, or a length."""
-    package = _package(kind)
-    describe = _BY_PACKAGE.get(package)
+    library = package(kind)
+    describe = _BY_PACKAGE.get(library)
     if describe is not None:
         found = describe(value, kind)
         if found is not None:
             return found
     if hasattr(kind, "shape") and hasattr(kind, "dtype"):
         return f"{kind.__name__} {_shape(value)} {value.dtype}"
-    if isinstance(value, Sized) and (package == "builtins" or package == "collections"):
+    if isinstance(value, Sized) and library in ("builtins", "collections"):
         return f"{kind.__name__} of {len(value)}"
     return None
 
@@ -231,13 +231,13 @@ def _short(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _package(kind: type) -> str:
+def package(kind: type) -> str:
     """Give the library that a class or the first of its bases comes from."""
     for cls in kind.__mro__:
-        package = str(cls.__module__).partition(".")[0]
-        if package in _TABLES_AND_ARRAYS:
-            return package
+        library = str(cls.__module__).partition(".")[0]
+        if library in TABLES_AND_ARRAYS:
+            return library
     return str(kind.__module__).partition(".")[0]
 
 
-_TABLES_AND_ARRAYS = frozenset({"numpy", "pandas", "polars", "pyarrow", "xarray"})
+TABLES_AND_ARRAYS = frozenset({"numpy", "pandas", "polars", "pyarrow", "xarray"})

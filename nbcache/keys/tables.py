@@ -13,7 +13,15 @@ import numpy as np
 from nbcache.keys import arrays, plain
 from nbcache.keys.arrow import put_arrow_type, put_arrow_values
 from nbcache.keys.instances import put_instance, put_reduction
-from nbcache.keys.registry import Identity, Sink, Walker, mark, put_kind, register
+from nbcache.keys.registry import (
+    Branch,
+    Identity,
+    Sink,
+    Walker,
+    mark,
+    put_kind,
+    register,
+)
 
 __all__: list[str] = []
 
@@ -43,17 +51,22 @@ def _put_frame(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     put_kind(walk, sink, value, path)
     index, columns = value.index, value.columns
     walk.put(sink, columns, f"{path}.columns")
-    walk.put(sink, index, f"{path}.index")
+    part = Branch(sink)
+    walk.put(part, index, f"{path}.index")
+    noted = [part.hexdigest()]
     _put_labels(walk, sink, value, path)
     held = _Columns(value)
     names = columns.tolist()
     for number, name in enumerate(names):
         place = f"{path}[{name!r}]" if isinstance(name, str | int) else path
         values = held.column(number)
-        _put_values(walk, sink, values, place)
+        part = Branch(sink)
+        _put_values(walk, part, values, place)
+        noted.append(part.hexdigest())
         shared = held.newly_shared(number)
         if shared is not None:
             arrays.put_sharing(walk, sink, shared, value, number, quiet=True)
+    walk.noted[id(value)] = noted
 
 
 class _Columns:
@@ -109,10 +122,12 @@ class _Columns:
 def _put_series(walk: Walker, sink: Sink, value: Any, path: str) -> None:
     put_kind(walk, sink, value, path)
     walk.put(sink, value.name, f"{path}.name")
-    walk.put(sink, value.index, f"{path}.index")
+    index, part = Branch(sink), Branch(sink)
+    walk.put(index, value.index, f"{path}.index")
     _put_labels(walk, sink, value, path)
     values = value._values
-    _put_values(walk, sink, values, path)
+    _put_values(walk, part, values, path)
+    walk.noted[id(value)] = [index.hexdigest(), part.hexdigest()]
     if type(values) is np.ndarray and not values.dtype.hasobject:
         arrays.put_sharing(walk, sink, values, value, quiet=True)
 

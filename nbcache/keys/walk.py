@@ -54,6 +54,7 @@ class Walk(ContainerWalk):
             self._without_hasher(plain.ATOMS), self._without_hasher(plain.CONTAINERS)
         )
         self.memory: Any = None  # set by `arrays`: which arrays share memory
+        self.noted: dict[int, list[str]] = {}  # set by `tables`: index and columns
         self._settled: dict[int, bytes] = {}  # nested objects, in this digest only
         self._open: dict[int, int] = {}  # nested objects being walked -> depth
         self._cycles = 0
@@ -289,6 +290,10 @@ class Walk(ContainerWalk):
         part = Walk(self._functions)
         part._known, part._held = self._known, self._held
         return part
+
+    def fresh(self) -> Walk:
+        """Give a walk that has met nothing yet, with the same functions."""
+        return Walk(self._functions)
 
     def put_alone(self, sink: Sink, value: Any, handler: Handler, path: str) -> None:
         """Feed the digest that a value has by itself, whatever came before it."""

@@ -9,8 +9,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument
 
-from nbcache import api, info
-from nbcache.cache import Core
+from nbcache import adoption, api, info, why
+from nbcache.cache import Core, notebook_name
 from nbcache.errors import NbcacheError
 
 __all__ = ["NbcacheLineMagics"]
@@ -26,9 +26,10 @@ class NbcacheLineMagics(Magics):
         "action",
         nargs="?",
         default="panel",
-        choices=("panel", "ls", "info", "why", "clear"),
+        choices=("panel", "ls", "info", "why", "adopt", "clear"),
         help="panel: show and steer; ls: the entries as a DataFrame; info, why, "
-        "clear: of the names that follow",
+        "clear: of the names that follow; adopt: keep the entry after an edit of the "
+        "code that changes no result",
     )
     @argument("names", nargs="*", help="names of entries; clear takes globs")
     @argument("--all", action="store_true", help="clear all entries")
@@ -66,7 +67,19 @@ class NbcacheLineMagics(Magics):
 
     def _why(self, core: Core, arguments: Any) -> None:
         for name in _required(arguments):
-            print(info.why_text(core, name))
+            print(why.why_text(core, name, notebook_name()))
+
+    def _adopt(self, core: Core, arguments: Any) -> None:
+        for name in _required(arguments):
+            proposal = adoption.propose(core, name, notebook_name())
+            print(proposal)
+            if arguments.dry_run:
+                continue
+            if arguments.yes or _confirmed(f"Adopt {name!r} for this code?"):
+                adoption.adopt(core, proposal)
+                print(f"adopted {name!r}: it comes from the cache again")
+            else:
+                print("nothing adopted")
 
     def _clear(self, core: Core, arguments: Any) -> None:
         if arguments.all:

@@ -9,7 +9,8 @@ under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as ui
 ``key``               32-64 hexadecimal digits; the entry's name in the store
 ``kind``              ``cell`` or ``function``
 ``name``, ``notebook``  the user's handle, and where it was used
-``parts``             the key's parts: label, digest, summary (`keys.key`)
+``parts``             the key's parts: label, digest, summary and, if there are any,
+                      details (`keys.details`); packed text is deflated, in base64
 ``tree``              the values, as `storage.codec` writes them
 ``outputs``           what a cell displayed, as `nbcache.outputs` writes it
 ``variables``         name, type and bytes of each value
@@ -20,6 +21,7 @@ under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as ui
 ``expires_after``     s after which it is too old, if that was asked for
 ``tags``              the user's words for it
 ``private``           whether it keeps no summaries and is never shared
+``adopted``           s since 1970 at which the user took it over for edited code
 ``state``             what else a hit restores: deleted names, the result
 ``seconds``           s that computing took
 ``created``           s since 1970
@@ -39,7 +41,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -47,11 +49,11 @@ import numpy as np
 from nbcache.errors import DamagedEntry
 from nbcache.storage.npz import SCHEMA
 
-__all__ = ["INTERNAL", "Entry", "read_manifest", "write_manifest"]
+__all__ = ["INTERNAL", "LARGE", "Entry", "read_manifest", "write_manifest"]
 
 INTERNAL = "__nbcache__/"
 _INLINE_BYTES = 8 * 1024
-_LARGE = (
+LARGE = (
     *("parts", "tree", "outputs", "source", "state", "call", "variables"),
     *("trace", "written"),
 )
@@ -65,7 +67,7 @@ class Entry:
     kind: str
     name: str
     notebook: str = ""
-    parts: list[list[str]] = field(default_factory=list)
+    parts: list[list[Any]] = field(default_factory=list)
     variables: list[list[Any]] = field(default_factory=list)
     pickled: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -79,6 +81,7 @@ class Entry:
     expires_after: float | None = None
     tags: list[str] = field(default_factory=list)
     private: bool = False
+    adopted: float = 0.0
     state: dict[str, Any] = field(default_factory=dict)
     call: Any = None
     schema: int = SCHEMA
@@ -90,6 +93,11 @@ class Entry:
         plain = asdict(self)
         del plain["bytes"], plain["file"]
         return plain
+
+    def without_summaries(self) -> Entry:
+        """Give this entry as a private one: no text of a value, argument or helper."""
+        parts = [[label, digest, ""] for label, digest, *_ in self.parts]
+        return replace(self, parts=parts, call=None, private=True)
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any], **known: Any) -> Entry:
@@ -127,7 +135,7 @@ def write_manifest(
         Extended in place.
     """
     document = {**entry.to_json(), "tree": tree, "outputs": outputs}
-    for name in _LARGE:
+    for name in LARGE:
         text = _dump(document[name])
         if len(text) > _INLINE_BYTES:
             member = INTERNAL + name
@@ -154,7 +162,7 @@ def read_manifest(
     document = _load(data)
     if not isinstance(document, dict):
         raise DamagedEntry("manifest: not an object")
-    for name in _LARGE:
+    for name in LARGE:
         value = document.get(name)
         if isinstance(value, dict) and set(value) == {"member"}:
             if value["member"] != INTERNAL + name:

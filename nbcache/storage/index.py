@@ -107,7 +107,7 @@ class Index:
                 entry.created,
                 entry.seconds,
                 entry.bytes,
-                json.dumps(entry.to_json()),
+                _meta(entry),
             )
             for entry in entries
         ]
@@ -143,6 +143,13 @@ class Index:
                 f"{query} ORDER BY created DESC LIMIT ?", (*values, limit)
             ).fetchall()
         return [entry for row in found if (entry := _entry(*row)) is not None]
+
+
+def _meta(entry: Entry) -> str:
+    """Give the metadata for a row, without what only one entry at a time is asked."""
+    plain = entry.to_json()
+    plain["parts"] = [row[:3] for row in entry.parts]
+    return json.dumps(plain)
 
 
 def _entry(file: str, size: int, meta: str) -> Entry | None:

@@ -285,6 +285,10 @@ class Store:
             return None
         return entry if entry.key == key_of(path.name) else None
 
+    def whole(self, entry: Entry) -> Entry:
+        """Give a listed entry with all its metadata, as it stands in its file."""
+        return self._metadata(self._file(entry)) or entry
+
     def by_name(self, name: str, limit: int = -1) -> list[Entry]:
         """Give the entries of a name, newest first, at most limit if not negative."""
         if not self.index.path.exists():

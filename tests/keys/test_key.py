@@ -41,7 +41,7 @@ def test_a_frame_is_explained_by_its_columns():
 
 def test_equal_summaries_only_say_that_it_changed():
     """Texts that look alike explain nothing."""
-    assert str(Change("input a", "list of 3", "list of 3")) == "input a changed"
+    assert str(Change("input a", "list of 3", "list of 3")) == "input 'a' changed"
 
 
 def test_repeated_labels_stay_apart():
