@@ -163,7 +163,7 @@ def _item(old: list[Any], new: list[Any]) -> Iterator[Told]:
         yield "", "changed"
 
 
-def _longtext_change(old: Any, new: Any) -> Iterator[Told]:
+def _long_texts(old: Any, new: Any) -> Iterator[Told]:
     """Show where two long texts first differ."""
     before, after = old["text"], new["text"]
     if before == after:
