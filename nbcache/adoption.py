@@ -43,7 +43,7 @@ class Proposal:
         then = f"stored {info.when_text(self.entry.created)}"
         rows = [f"{self.entry.name}, {then}, for today's code:"]
         rows += [f"  {change}" for change in self.changes]
-        diffs = [change.difference(then, "now") for change in self.changes]
+        diffs = [change.difference(then, "edited") for change in self.changes]
         return "\n".join([*rows, *(diff for diff in diffs if diff)])
 
 
@@ -138,8 +138,11 @@ _OWN = frozenset(f"{INTERNAL}{name}" for name in ("manifest", *LARGE))
 
 
 def _source(key: Key, before: str) -> str:
-    """Give today's text of the code."""
+    """Give today's text of the code, with the magic that stored it."""
+    text = before
     for part in key.parts:
         if part.label == "code" and isinstance(part.details, dict):
-            return str(part.details.get("text", before))
-    return before
+            text = str(part.details.get("text", before))
+    magic, body = before.partition("\n")[0], text.partition("\n")[2]
+    both = magic.startswith("%%") and text.startswith("%%")
+    return f"{magic}\n{body}" if both else text

@@ -189,6 +189,7 @@ class Core:
         if request.write and not refused:
             try:
                 entry, content = task.encode(computed)
+                entry = entry.without_summaries() if request.private else entry
                 replaced = miss.reason in ("refreshed", "damaged", "untrusted")
                 replaced = replaced or miss.reason == "dependency"
                 stored = self.store.put(
@@ -279,7 +280,10 @@ class Core:
     def _note(self, outcome: Outcome, notebook: str) -> Outcome:
         outcomes.append(outcome)
         if self.store.folder.is_dir():
-            self.store.history.note_outcome(outcome.name, notebook, outcome.to_json())
+            history = self.store.history
+            history.note_outcome(outcome.name, notebook, outcome.to_json())
+            if outcome.kind == "cell" and not outcome.hit:
+                history.flush()  # a kernel that is killed leaves no time for it
         return outcome
 
 

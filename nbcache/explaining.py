@@ -187,7 +187,7 @@ def story(miss: Miss) -> dict[str, Any]:
     entry = miss.earlier
     if entry is not None:
         then = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))
-        diffs = [change.difference(then, "now") for change in miss.changes]
+        diffs = [change.difference(f"stored {then}", "this run") for change in miss.changes]
         found["diff"] = "\n".join(filter(None, diffs))[:_DIFF_CHARACTERS]
         found["versions"] = changed_versions(entry, package_versions())
         found["earlier"] = [entry.key, entry.created, entry.notebook]

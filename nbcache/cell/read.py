@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbcache import outputs, randomness
+from nbcache import explaining, outputs, randomness
 from nbcache.cache import Core
 from nbcache.cell.replay import replay
 from nbcache.cell.task import RESULT
@@ -73,7 +73,7 @@ def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
 def _difference(entry: Entry, key: Key | None) -> str:
     if key is None:
         return "whether it is current cannot be known"
-    changes = Key.from_json(entry.parts).difference(key)
+    changes = explaining.changes_between(entry, key.described)
     if not changes:
         return "it is current"
     return f"it is not current: {', '.join(map(str, changes))}"

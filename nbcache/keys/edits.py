@@ -67,9 +67,12 @@ def code_difference(label: str, old: Any, new: Any, before: str, after: str) -> 
     texts = old.get("text", ""), new.get("text", "")
     if not all(texts) or texts[0] == texts[1]:
         return ""
+    old_rows, new_rows = (text.splitlines() for text in texts)
+    if old_rows[0].startswith("%%") and new_rows[0].startswith("%%"):
+        old_rows[0] = new_rows[0]  # options of the magic are no code
     rows = difflib.unified_diff(
-        texts[0].splitlines(),
-        texts[1].splitlines(),
+        old_rows,
+        new_rows,
         f"{label}, {before}",
         f"{label}, {after}",
         lineterm="",

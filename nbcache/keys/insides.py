@@ -131,6 +131,9 @@ def _items(old: Any, new: Any) -> Iterator[Told]:
     after = {step: held for step, *held in new["items"]}
     common = [step for step in before if step in after]
     is_list = all(step[1:-1].isdecimal() for step in [*before, *after])
+    for step in common:
+        for path, told in _item(before[step], after[step]):
+            yield step + path, told
     if is_list and old["size"] != new["size"]:
         yield "", f"length {old['size']} → {new['size']}"
     elif not (old["whole"] and new["whole"]):
@@ -141,9 +144,6 @@ def _items(old: Any, new: Any) -> Iterator[Told]:
         for step in (step for step in after if step not in before):
             text = after[step][0]
             yield step, f"added: {text}" if text else "added"
-    for step in common:
-        for path, told in _item(before[step], after[step]):
-            yield step + path, told
     if common != [step for step in after if step in before]:
         yield "", "keys in another order"
 
