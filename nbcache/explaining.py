@@ -87,9 +87,14 @@ def explained(store: Store, request: Request) -> Miss:
     _asked.move_to_end((str(store.folder), request.name))
     if len(_asked) > _NAMES:
         _asked.popitem(last=False)
-    entry = _nearest(store, request, key)
+    earlier = _named(store, request.name)
+    asked_before = [] if earlier else _remembered(store, request.name)
+    earlier = earlier or _reached(store, asked_before)
+    entry = _nearest(earlier, request, key)
     if entry is None:
-        return _without_earlier(store, request)
+        was_stored = any(one.get("stored") for one in asked_before) and not earlier
+        deleted = "its entry was deleted"
+        return Miss("evicted", detail=deleted) if was_stored else Miss("new")
     whole = store.whole(entry)
     changes = changes_between(whole, key)
     if not changes:
@@ -97,11 +102,33 @@ def explained(store: Store, request: Request) -> Miss:
     return Miss(_reason(changes), changes, earlier=whole)
 
 
-def _nearest(store: Store, request: Request, key: Key) -> Entry | None:
+def _named(store: Store, name: str) -> list[Entry]:
     try:
-        earlier = store.by_name(request.name, limit=_COMPARED)
+        return store.by_name(name, limit=_COMPARED)
     except OSError:
-        return None
+        return []
+
+
+def _remembered(store: Store, name: str) -> list[dict[str, Any]]:
+    """Give the last outcomes of a name, one a notebook."""
+    if not store.history.path.exists():
+        return []
+    try:
+        return store.history.outcomes(name)
+    except (OSError, sqlite3.Error, ValueError):
+        return []
+
+
+def _reached(store: Store, known: list[dict[str, Any]]) -> list[Entry]:
+    """Give entries of other names that were used for this one."""
+    try:
+        keys = {str(one["key"]) for one in known if one.get("key")}
+        return [entry for key in keys for entry in store.by_key(key)]
+    except (OSError, sqlite3.Error):
+        return []
+
+
+def _nearest(earlier: list[Entry], request: Request, key: Key) -> Entry | None:
     ranked: list[tuple[int, bool, int]] = []
     for number, entry in enumerate(earlier):
         try:
@@ -112,19 +139,6 @@ def _nearest(store: Store, request: Request, key: Key) -> Entry | None:
             elsewhere = entry.notebook != request.notebook
             ranked.append((len(differing), elsewhere, number))
     return earlier[min(ranked)[2]] if ranked else None
-
-
-def _without_earlier(store: Store, request: Request) -> Miss:
-    """Tell a first run from one whose entry is no longer there."""
-    if not store.history.path.exists():
-        return Miss("new")
-    try:
-        known = store.history.outcomes(request.name)
-    except (OSError, sqlite3.Error, ValueError):
-        return Miss("new")
-    if any(one.get("stored") for one in known):
-        return Miss("evicted", detail="its entry was deleted")
-    return Miss("new")
 
 
 def changes_between(entry: Entry, key: Key) -> tuple[Change, ...]:

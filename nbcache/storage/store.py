@@ -289,6 +289,10 @@ class Store:
         """Give a listed entry with all its metadata, as it stands in its file."""
         return self._metadata(self._file(entry)) or entry
 
+    def by_key(self, key: str) -> list[Entry]:
+        """Give the entries of a key, whatever their names."""
+        return [row for row in self.index.rows(key=key) if self._file(row).exists()]
+
     def by_name(self, name: str, limit: int = -1) -> list[Entry]:
         """Give the entries of a name, newest first, at most limit if not negative."""
         if not self.index.path.exists():
