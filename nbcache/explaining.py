@@ -111,8 +111,6 @@ def _named(store: Store, name: str) -> list[Entry]:
 
 def _remembered(store: Store, name: str) -> list[dict[str, Any]]:
     """Give the last outcomes of a name, one a notebook."""
-    if not store.history.path.exists():
-        return []
     try:
         return store.history.outcomes(name)
     except (OSError, sqlite3.Error, ValueError):
@@ -162,12 +160,14 @@ def _is_seen(change: Change) -> bool:
     return (change.before, change.old) != (change.after, change.new)
 
 
+_FILES = ("file", "listing", "matches", "tree", "exists", "stat", "wrote")
+_INPUTS = ("input", "argument", "env", "attr", "random", "cwd", "folder")
 _KINDS = {
     "code": "code",
     "library": "library",
     "python": "library",
-    **dict.fromkeys(("file", "listing", "exists"), "file"),
-    **dict.fromkeys(("input", "argument", "env", "attr", "random", "cwd"), "input"),
+    **dict.fromkeys(_FILES, "file"),
+    **dict.fromkeys(_INPUTS, "input"),
 }
 _WEIGHTIEST = ("code", "dependency", "input", "file", "library")
 
@@ -201,9 +201,14 @@ def story(miss: Miss) -> dict[str, Any]:
     entry = miss.earlier
     if entry is not None:
         then = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))
-        diffs = [change.difference(f"stored {then}", "this run") for change in miss.changes]
+        diffs = [one.difference(f"stored {then}", "this run") for one in miss.changes]
         found["diff"] = "\n".join(filter(None, diffs))[:_DIFF_CHARACTERS]
-        found["versions"] = changed_versions(entry, package_versions())
+        heads = {lines[0].casefold() for lines in found["changes"]}
+        found["versions"] = [
+            [name, old, new]
+            for name, old, new in changed_versions(entry, package_versions())
+            if f"{name} {old} → {new}".casefold() not in heads
+        ]
         found["earlier"] = [entry.key, entry.created, entry.notebook]
     return found
 

@@ -121,6 +121,8 @@ def _hit(last: dict[str, Any], entry: Entry | None, when: str) -> list[str]:
 
 def _miss(last: dict[str, Any], when: str) -> list[str]:
     reason = _REASONS.get(last["reason"], last["reason"])
+    if last["key"] is None:
+        reason = "it cannot be looked up"
     took = info.seconds_text(last["seconds"])
     rows = [f"{last['name']} ran ({when}): {reason}"]
     story = last.get("explained") or {}

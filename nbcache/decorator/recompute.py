@@ -89,7 +89,7 @@ def _why_not_kept(entry: Entry) -> str:
     """Say which argument it was, as far as the parts of the key tell."""
     given = {
         label.removeprefix("argument "): summary
-        for label, _, summary in entry.parts
+        for label, _, summary, *_ in entry.parts
         if label.startswith("argument ")
     }
     for name in given:

@@ -17,10 +17,10 @@ import linecache
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
-from nbcache.keys import secret, source, summary
+from nbcache.keys import origin, secret, source, summary
 from nbcache.keys.hashing import Walk
 
 __all__ = ["Details", "code_details", "describe", "text_details"]
@@ -94,6 +94,7 @@ class _Inside:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._nodes = 0
+        self._room = 2 * _TEXT
         self._until = time.monotonic() + _SECONDS
         self._above: set[int] = set()
 
@@ -101,7 +102,9 @@ class _Inside:
         kind = type(value)
         if isinstance(value, str):
             is_short = len(value) <= 60 and "\n" not in value
-            return None if is_short else {"kind": "text", "text": value[:_TEXT]}
+            text = "" if is_short else value[: min(_TEXT, self._room)]
+            self._room -= len(text)
+            return {"kind": "text", "text": text} if text else None
         if kind in _PLAIN or id(value) in self._above:
             return None
         package = summary.package(kind)
@@ -182,10 +185,25 @@ class _Inside:
             numbered = ((f"[{n}]", "", held) for n, held in enumerate(value))
             return self._items(kind, len(value), numbered, depth)
         named = _attributes(value, kind)
-        if not named:
+        methods = self._methods(kind)
+        if not (named or methods):
             return None
         attributes = ((f".{name}", name, held) for name, held in named.items())
-        return self._items(kind, None, attributes, depth)
+        return {**self._items(kind, None, attributes, depth), "methods": methods}
+
+    def _methods(self, kind: type) -> dict[str, str]:
+        """Give the digests of the functions of an instance's class, if it is a user's.
+
+        They belong to the value, but no part of the key shows them one by one.
+        """
+        classes = [cls for cls in kind.__mro__ if origin.is_user_class(cls)]
+        functions = {
+            one.__qualname__: one
+            for cls in reversed(classes)
+            for one in vars(cls).values()
+            if isinstance(one, FunctionType)
+        }
+        return {name: self._digest(one) for name, one in functions.items()}
 
     def _items(
         self,

@@ -116,6 +116,22 @@ def _folder(_name: str, _before: str | None, _after: str | None) -> str:
     return "the working directory is another one"
 
 
+def _matches(name: str, _before: str | None, _after: str | None) -> str:
+    return f"other files match {name}"
+
+
+def _tree(name: str, before: str | None, after: str | None) -> str:
+    return f"what is below folder {name} {_fate(before, after)}"
+
+
+def _path(name: str, before: str | None, after: str | None) -> str:
+    return f"{name} {_fate(before, after)}"
+
+
+def _wrote(name: str, before: str | None, after: str | None) -> str:
+    return f"{name}, which it wrote, {_fate(before, after)}"
+
+
 def _fate(before: str | None, after: str | None) -> str:
     absent = (None, "absent", "gone", "missing")
     if after in absent and before not in absent:
@@ -135,4 +151,10 @@ _SAID: dict[str, Callable[[str, str | None, str | None], str]] = {
     "python": _python,
     "settings": _settings,
     "cwd": _folder,
+    "folder": _folder,
+    "matches": _matches,
+    "tree": _tree,
+    "exists": _path,
+    "stat": _file,
+    "wrote": _wrote,
 }

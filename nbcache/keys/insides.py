@@ -144,8 +144,19 @@ def _items(old: Any, new: Any) -> Iterator[Told]:
         for step in (step for step in after if step not in before):
             text = after[step][0]
             yield step, f"added: {text}" if text else "added"
+    yield from _methods(old.get("methods") or {}, new.get("methods") or {})
     if common != [step for step in after if step in before]:
         yield "", "keys in another order"
+
+
+def _methods(old: dict[str, str], new: dict[str, str]) -> Iterator[Told]:
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new:
+            yield "", f"its method {name} is gone"
+        elif name not in old:
+            yield "", f"its method {name} is new"
+        elif old[name] != new[name] and old[name] and new[name]:
+            yield "", f"its method {name} changed"
 
 
 def _item(old: list[Any], new: list[Any]) -> Iterator[Told]:

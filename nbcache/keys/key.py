@@ -262,12 +262,10 @@ def _part(label: Any, digest: Any, summary: Any = "", details: Any = None) -> Pa
     if isinstance(details, dict) and "packed" in details:
         plain = {name: one for name, one in details.items() if name != "packed"}
         try:
+            data = base64.b64decode(details["packed"], validate=True)
             # no more than was packed, whatever the file says
-            unpacker = zlib.decompressobj()
-            data = unpacker.decompress(
-                base64.b64decode(details["packed"]), 4 * _CODE_CHARACTERS
-            )
-            details = {**plain, "text": data.decode("utf-8", "surrogatepass")}
+            text = zlib.decompressobj().decompress(data, 4 * _CODE_CHARACTERS)
+            details = {**plain, "text": text.decode("utf-8", "surrogatepass")}
         except (ValueError, TypeError, zlib.error, binascii.Error):
             details = plain
     return Part(str(label), str(digest), str(summary), details)

@@ -1,5 +1,7 @@
 """Keys: labelled parts and their difference."""
 
+import pytest
+
 from nbcache.keys.key import Change, Key, Part
 
 
@@ -54,3 +56,59 @@ def test_json_round_trip():
     """An entry's manifest gives the key back."""
     one = key(a="1", b="2")
     assert Key.from_json(one.to_json()).parts == one.parts
+
+
+def code(text: str, line: int = 1) -> dict:
+    return {"kind": "code", "line": line, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("a = 1\nb = 2", "a = 1\nb = 3", "code changed (line 2)"),
+        ("a = 1\nb = 2", "# new\n\na = 1\nb = 3", "code changed (line 4)"),
+        ("a = 1\nb = 2\nc = 3", "a = 1\nc = 3", "code changed (line 2)"),
+        ("a = 1\nb = 2", "a = 1", "code changed (line 1)"),
+        ("%%cached x\na = 1", "%%cached x -o a\na = 2", "code changed (line 2)"),
+        ("!ls\na = '#'", "!ls\na = '#1'", "code changed (line 2)"),
+    ],
+)
+def test_the_first_line_that_does_something_else_is_named(before, after, said):
+    """Counted in the cell as it is now; comments and the magic do not count."""
+    assert str(Change("code", "", "", code(before), code(after))) == said
+
+
+def test_lines_of_helpers_count_in_their_cell_or_file():
+    """There the user looks for them."""
+    old, new = code("def f():\n    return 1", 9), code("def f():\n    return 2", 11)
+    change = Change("helper f", "", "", old, new)
+    assert str(change) == "helper f changed (line 12)"
+    assert change.is_code
+    assert change.difference("then", "now").splitlines()[:2] == [
+        "--- helper f, then",
+        "+++ helper f, now",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "before", "after", "said"),
+    [
+        ("file data.csv", "", "", "file data.csv changed"),
+        ("file data.csv", "", None, "file data.csv is gone"),
+        ("file data.csv", None, "", "file data.csv is there now"),
+        ("listing data", "", "", "what is in folder data changed"),
+        ("matches *.csv", "", "", "other files match *.csv"),
+        ("exists model.pt", None, "", "model.pt is there now"),
+        ("wrote file a.csv", "", None, "file a.csv, which it wrote, is gone"),
+        ("env STAGE", "", "", "environment variable STAGE changed"),
+        ("random numpy", "", "", "state of the random generator numpy changed"),
+        ("folder", "", "", "the working directory is another one"),
+        ("library numpy", "2.3", "2.4", "numpy 2.3 → 2.4"),
+        ("python", "3.11.7", "3.12.1", "Python 3.11.7 → 3.12.1"),
+        ("settings numpy", "precision=3", None, "settings of numpy: precision=3 → "),
+        ("helper f → library x", "1", "2", "helper f → x 1 → 2"),
+    ],
+)
+def test_what_is_no_value_is_told_in_words(label, before, after, said):
+    """Files, folders, generators, versions: never by digest."""
+    assert str(Change(label, before, after)).startswith(said)
