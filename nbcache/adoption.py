@@ -16,6 +16,7 @@ from nbcache.explaining import Asked
 from nbcache.keys.key import Change, Key
 from nbcache.storage.entry import INTERNAL, LARGE, Entry
 from nbcache.storage.store import Content
+from nbcache.trace.observed import Observed, entry_key
 
 __all__ = ["Proposal", "adopt", "propose"]
 
@@ -120,10 +121,12 @@ def adopt(core: Core, proposal: Proposal) -> Entry:
             },
             opened.outputs,
         )
+        lookup = asked.key.digest
+        found = map(Observed.from_json, opened.entry.trace)
         entry = replace(
             opened.entry,
-            key=asked.key.digest,
-            lookup=asked.key.digest,
+            key=entry_key(lookup, found),
+            lookup=lookup,
             parts=asked.key.to_json(),
             source=_source(asked.key, opened.entry.source),
             notebook=asked.notebook,

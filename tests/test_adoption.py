@@ -113,3 +113,17 @@ def test_an_unknown_name_has_near_matches(kernel):
     """As everywhere."""
     answer = kernel.run("%nbcache adopt fti --yes")
     assert "Did you mean 'fit'?" in answer.traceback + answer.stderr
+
+
+def test_what_the_run_read_still_counts(kernel, tmp_path):
+    """An adopted entry is a hit while its files are as they were."""
+    data = tmp_path / "data.txt"
+    data.write_text("1")
+    cell = f"%%cached fit\nz = open({str(data)!r}).read()"
+    kernel.run(cell)
+    kernel.run(dry(f"{cell} + ''"))
+    assert "adopted" in kernel.run("%nbcache adopt fit --yes").stdout
+    assert "from the cache" in kernel.run(f"{cell} + ''").stderr
+    data.write_text("22")
+    assert f"file {data} changed" in kernel.run(f"{cell} + ''").stderr
+    assert kernel.run("z").result == {"text/plain": "'22'"}

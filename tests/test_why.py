@@ -215,6 +215,25 @@ CASES = {
         ("an input changed", "argument scale: 2 → 3"),
         new_cell="FUNCTION f(1, scale=3)",
     ),
+    "file_changed": Case(
+        "",
+        "y = open('read.txt').read()",
+        "",
+        ("a file changed", "file read.txt changed", "looked at while it ran: file"),
+        files={"read.txt": "one", "read.txt after": "two"},
+    ),
+    "file_gone": Case(
+        "open('gone.txt', 'w').close()",
+        "import os\ny = os.path.exists('gone.txt') and open('gone.txt').read()",
+        "import os; os.remove('gone.txt')",
+        ("a file changed", "gone.txt is gone"),
+    ),
+    "random_state": Case(
+        "import random; random.seed(1)",
+        "y = random.random()",
+        "import random; random.seed(2)",
+        ("state of the random generator random changed",),
+    ),
     "deleted": Case(
         "",
         "y = 'deleted'",
