@@ -6,13 +6,17 @@ is signed anew under the key of today, with its values as they are, and marked.
 
 from __future__ import annotations
 
+import ast
+import textwrap
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 from nbcache import explaining, info
 from nbcache.cache import Core
 from nbcache.errors import NotCached
 from nbcache.explaining import Asked
+from nbcache.keys import flow
 from nbcache.keys.key import Change, Key
 from nbcache.storage.entry import INTERNAL, LARGE, Entry
 from nbcache.storage.store import Content
@@ -73,6 +77,7 @@ def propose(core: Core, name: str, notebook: str = "") -> Proposal:
     for entry in sorted(entries, key=lambda one: one.notebook != notebook):
         changes = explaining.changes_between(core.store.whole(entry), asked.key)
         if changes and all(change.is_code for change in changes):
+            _require_same_names(name, changes)
             return Proposal(entry, asked, changes)
         if not nearest or len(changes) < len(nearest):
             nearest = changes
@@ -80,6 +85,36 @@ def propose(core: Core, name: str, notebook: str = "") -> Proposal:
     raise NotCached(
         f"{name!r} cannot be adopted: not only its code changed, but {others}"
     )
+
+
+def _require_same_names(name: str, changes: tuple[Change, ...]) -> None:
+    """Refuse code that binds other names than the entry holds.
+
+    Raises
+    ------
+    NotCached
+        A hit would not bind them.
+    """
+    for change in changes:
+        if change.label == "code":
+            before, after = _bound(change.old), _bound(change.new)
+            other = sorted(before ^ after)
+            if other:
+                raise NotCached(
+                    f"{name!r} cannot be adopted: the edited code binds or deletes "
+                    f"other names ({', '.join(other)})"
+                )
+
+
+def _bound(details: Any) -> frozenset[str]:
+    """Give the names that the code of a cell binds or deletes, if it can be told."""
+    text = str((details or {}).get("text", ""))
+    body = text.partition("\n")[2] if text.startswith("%%") else text
+    try:
+        found = flow.analyse(ast.parse(textwrap.dedent(body)))
+    except SyntaxError:
+        return frozenset()
+    return frozenset(found.stores | found.deletes)
 
 
 def _labels(entry: Entry, key: Key) -> list[str]:

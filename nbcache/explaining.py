@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 import sqlite3
+import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Asked:
 
 
 _asked: OrderedDict[tuple[str, str], Asked] = OrderedDict()
+_guard = threading.Lock()
 
 
 def asked(store: Store, name: str) -> Asked | None:
@@ -83,10 +85,11 @@ def explained(store: Store, request: Request) -> Miss:
     """
     key = _key_of(request)
     known = Asked(key, request.kind, request.notebook, request.slug)
-    _asked[str(store.folder), request.name] = known
-    _asked.move_to_end((str(store.folder), request.name))
-    if len(_asked) > _NAMES:
-        _asked.popitem(last=False)
+    with _guard:
+        _asked[str(store.folder), request.name] = known
+        _asked.move_to_end((str(store.folder), request.name))
+        if len(_asked) > _NAMES:
+            _asked.popitem(last=False)
     earlier = _named(store, request.name)
     asked_before = [] if earlier else _remembered(store, request.name)
     earlier = earlier or _reached(store, asked_before)
@@ -195,8 +198,13 @@ def story(miss: Miss) -> dict[str, Any]:
         ``versions``: name, then and now; ``earlier``: key, created and notebook of
         the entry compared with.  Empty without changes.
     """
-    if not miss.changes:
-        return {}
+    try:
+        return _story(miss) if miss.changes else {}
+    except Exception:
+        return {}  # an entry of another version; the result matters more
+
+
+def _story(miss: Miss) -> dict[str, Any]:
     found: dict[str, Any] = {"changes": [list(one.lines()) for one in miss.changes]}
     entry = miss.earlier
     if entry is not None:

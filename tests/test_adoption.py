@@ -94,6 +94,13 @@ def test_more_than_code_is_refused_and_named(kernel, change, told):
     assert "would run" in kernel.run(dry(EDITED)).stdout
 
 
+def test_code_that_binds_other_names_is_refused(kernel):
+    """The entry does not hold them."""
+    kernel.run(dry(FIT.replace("big =", "large =")))
+    answer = kernel.run("%nbcache adopt fit --yes")
+    assert "other names (big, large)" in answer.traceback + answer.stderr
+
+
 def test_what_was_run_again_needs_no_adoption(kernel):
     """It has an entry of its own."""
     kernel.run(EDITED)

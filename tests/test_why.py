@@ -416,3 +416,18 @@ def test_a_dry_run_says_what_would_happen(kernel):
     kernel.run("x = 2")
     text = kernel.run("%%cached a -n\ny = x").stdout
     assert text == "nbcache: 'a' would run: input x: 1 → 2\n"
+
+
+def test_versions_that_the_key_allows_are_told_of_a_hit_too(tmp_path):
+    """A patch release is no reason to run, but may be what is looked for."""
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    texts = [f"import sys; sys.path.insert(0, {str(packages)!r})", "import fakelib"]
+    for version in ("2.3.1", "2.3.2"):
+        (packages / "fakelib.py").write_text(f"__version__ = {version!r}\n")
+        with Kernel(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "jupyter")) as kernel:
+            kernel.run("\n".join(["%load_ext nbcache", *texts]))
+            kernel.run("%%cached a\ny = fakelib.__name__")
+            told = kernel.run("%nbcache why a").stdout
+    assert told.startswith("a came from the cache")
+    assert "versions that differ: fakelib 2.3.1 → 2.3.2" in told

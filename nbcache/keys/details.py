@@ -130,7 +130,7 @@ class _Inside:
         if hasattr(value, "schema") and hasattr(value, "num_rows"):
             columns = zip(value.schema.names, value.schema.types, strict=True)
             rows = [
-                [str(name), str(dtype), self._digest(value.column(number))]
+                [str(name), _dtype(dtype), self._digest(value.column(number))]
                 for number, (name, dtype) in enumerate(columns)
             ]
             return _table(kind, value.num_rows, rows, None)
@@ -139,7 +139,7 @@ class _Inside:
                 "kind": "array",
                 "type": kind.__name__,
                 "shape": [int(count) for count in value.shape],
-                "dtype": str(value.dtype),
+                "dtype": _dtype(value.dtype),
                 "order": _order(value),
             }
         return None
@@ -155,7 +155,7 @@ class _Inside:
             digests = (self._digest(one) for one in series[:_COLUMNS])
         names = list(value.columns)[:_COLUMNS]
         columns = [
-            [_name(name), str(dtype), digest]
+            [_name(name), _dtype(dtype), digest]
             for name, dtype, digest in zip(
                 names, list(value.dtypes)[:_COLUMNS], digests, strict=False
             )
@@ -168,7 +168,7 @@ class _Inside:
             "kind": "series",
             "name": _name(value.name),
             "rows": len(value),
-            "dtype": str(value.dtype),
+            "dtype": _dtype(value.dtype),
             "index": [summary.summarise(value.index), noted[0][:_DIGITS]],
             "values": noted[1][:_DIGITS],
         }
@@ -262,6 +262,10 @@ def _order(array: Any) -> str:
     flags = getattr(array, "flags", None)
     columns = getattr(flags, "f_contiguous", False)
     return "F" if columns and not getattr(flags, "c_contiguous", False) else "C"
+
+
+def _dtype(dtype: Any) -> str:
+    return str(dtype)[:100]
 
 
 def _name(name: Any) -> str:

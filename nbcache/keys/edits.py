@@ -18,7 +18,9 @@ def line_text(old: Any, new: Any) -> str:
     if not old.get("text") or not new.get("text"):
         return ""
     number = _first_changed(old["text"], new["text"])
-    return f" (line {number + new.get('line', 1) - 1})" if number else ""
+    start = new.get("line", 1)
+    is_known = number and isinstance(start, int)
+    return f" (line {number + start - 1})" if is_known else ""
 
 
 def _first_changed(before: str, after: str) -> int:

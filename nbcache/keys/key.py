@@ -44,7 +44,7 @@ class Part:
     label: str
     digest: str
     summary: str = ""
-    details: Any = None
+    details: Any = field(default=None, hash=False)
     describe: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[type[Part], tuple[Any, ...]]:
@@ -187,7 +187,7 @@ class Key:
         room = _CODE_CHARACTERS
         parts = []
         for part in self.parts:
-            details = part.details if part.describe is None else part.describe()
+            details = part.details if part.describe is None else _made(part.describe)
             text = details.get("text", "") if _is_code(details) else ""
             room -= len(text)
             if room < 0 and text:
@@ -243,6 +243,13 @@ def _change(label: str, before: Part | None, after: Part | None) -> Change:
     )
 
 
+def _made(describe: Callable[[], Any]) -> Any:
+    try:
+        return describe()
+    except Exception:
+        return None  # no explanation is worth an error in somebody's cell
+
+
 def _is_code(details: Any) -> bool:
     return isinstance(details, dict) and details.get("kind") == "code"
 
@@ -259,6 +266,8 @@ def _packed(details: Any) -> Any:
 
 def _part(label: Any, digest: Any, summary: Any = "", details: Any = None) -> Part:
     """Read back one part; details that cannot be read explain nothing."""
+    if _is_code(details) and not isinstance(details.get("text", ""), str):
+        details = None
     if isinstance(details, dict) and "packed" in details:
         plain = {name: one for name, one in details.items() if name != "packed"}
         try:
