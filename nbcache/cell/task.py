@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from nbcache import outputs, randomness, trace
+from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
-from nbcache.cell.effects import Place, mutation
+from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
@@ -54,7 +60,7 @@ class Run:
     """What a run of the cell left, besides the namespace."""
 
     before: Mapping[str, Any]
-    place: Place
+    around: surroundings.Watch
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
@@ -124,7 +130,9 @@ class CellTask:
                 touched = stack.enter_context(trace.recording())
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(before, Place.now(), touched, random, record)
+                around = stack.enter_context(surroundings.watching())
+                self.run = Run(before, around, touched, random, record)
+                self.body.watched = self._watched
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -136,6 +144,12 @@ class CellTask:
                 raise
             finally:
                 self.seconds = time.perf_counter() - began
+
+    def _watched(self, statement: ast.stmt) -> AbstractContextManager[None]:
+        """Tell what the imports change that a hit executes too."""
+        if self.run is None or statement not in self.nodes:
+            return nullcontext()
+        return self.run.around.importing(statement)
 
     def _computed(self) -> Computed[None]:
         try:
@@ -164,7 +178,7 @@ class CellTask:
             after = identify(self.shell, self.body, self.options, run.before).key
         except Exception as error:
             return f"after the run, it has no key: {error}"
-        return run.place.left(self.body.tree) or mutation(
+        return run.around.refusal() or mutation(
             self.identity.key, after, run.before, self.namespace
         )
 
@@ -185,6 +199,7 @@ class CellTask:
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
             **run.random.to_json(),
+            **run.around.to_json(surroundings.literals(self.body.tree)),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -320,6 +335,7 @@ class CellTask:
         }
         try:
             values = self._decoded(opened)
+            put_around = surroundings.prepared(opened.entry.state)
         except BaseException:
             self._roll_back(before)
             raise
@@ -329,6 +345,8 @@ class CellTask:
         self.namespace.update(values)
         for name in state.get("deleted", []):
             self.namespace.pop(name, None)
+        for failed in put_around():
+            warn(f"{self.name!r} was restored but for this: {failed}")
         randomness.restore(random, state.get("seeded", []))
         self._show(shown, state, result)
 

@@ -1,0 +1,87 @@
+"""Calls whose value is another one each time: the clock, ids, random bytes.
+
+A stored result keeps the value of the run.  ``perf_counter``, ``monotonic`` and
+``process_time`` are not among them: they only make sense as differences, and how long
+something took is what the user wants to see again.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from types import FunctionType
+from typing import Any
+
+from nbcache.keys import source
+from nbcache.keys.calls import named_calls
+
+__all__ = ["frozen_calls", "frozen_told"]
+
+_ALWAYS = {
+    "time": ("time", "time_ns"),
+    "datetime": ("now", "utcnow", "today"),
+    "pandas": ("Timestamp.now", "Timestamp.utcnow", "Timestamp.today"),
+    "uuid": ("uuid1", "uuid4"),
+    "os": ("urandom", "getrandom"),
+    "random": ("SystemRandom",),
+}
+_WITHOUT_ARGUMENTS = {
+    "time": ("localtime", "gmtime", "ctime", "asctime"),
+    "random": ("Random",),
+    "numpy": ("default_rng", "RandomState", "SeedSequence"),
+}
+_OF_THE_CLOCK = {"numpy": ("datetime64",), "pandas": ("Timestamp", "to_datetime")}
+
+
+def frozen_calls(
+    tree: ast.AST, scope: Mapping[str, Any], functions: Iterable[FunctionType] = ()
+) -> list[str]:
+    """Give what code calls whose value a hit does not renew, as it stands there.
+
+    Parameters
+    ----------
+    tree : ast.AST
+        The code.
+    scope : mapping of str to object
+        What its global names stand for.
+    functions : iterable of function
+        Those of the user's that it uses.
+    """
+    found = _frozen_in(tree, scope)
+    for function in functions:
+        node = source.function_node(function.__code__)
+        if node is not None:
+            found += _frozen_in(node, function.__globals__)
+    return list(dict.fromkeys(found))
+
+
+def _frozen_in(tree: ast.AST, scope: Mapping[str, Any]) -> list[str]:
+    return [
+        ast.unparse(call.func)
+        for call, name in named_calls(tree, scope)
+        if _is_frozen(call, name)
+    ]
+
+
+def _is_frozen(call: ast.Call, name: str) -> bool:
+    package = name.partition(".")[0]
+    if package == "secrets" or _is_among(name, _ALWAYS.get(package, ())):
+        return True
+    if _is_among(name, _WITHOUT_ARGUMENTS.get(package, ())):
+        return not (call.args or call.keywords)
+    return _is_among(name, _OF_THE_CLOCK.get(package, ())) and any(
+        isinstance(one, ast.Constant) and one.value in ("now", "today")
+        for one in call.args[:1]
+    )
+
+
+def _is_among(name: str, ends: Iterable[str]) -> bool:
+    return any(name.endswith(f".{end}") for end in ends)
+
+
+def frozen_told(calls: list[str]) -> str:
+    """Say that values stay as they are; '' if there are none."""
+    if not calls:
+        return ""
+    named = ", ".join(f"{one}()" for one in calls[:3])
+    return f"it calls {named}, whose values stay as they are on every hit"
