@@ -12,6 +12,7 @@ from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
 
 __all__ = [
+    "NOT_WORTH_IT",
     "Computed",
     "Hit",
     "Miss",
@@ -23,6 +24,11 @@ __all__ = [
 ]
 
 Value = TypeVar("Value")
+
+NOTICEABLE_S = 0.5
+"""Below, storing that takes longer than computing is not worth a word."""
+
+NOT_WORTH_IT = "storing took longer than computing: caching is not worth it here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,13 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one request; notices, `why` and listings all show this."""
+    """What happened to one request; notices, `why` and listings all show this.
+
+    Parameters
+    ----------
+    storing : float
+        s that encoding and writing took.
+    """
 
     name: str
     kind: str
@@ -123,6 +135,12 @@ class Outcome:
     bytes: int = 0
     created: float = 0.0
     variables: tuple[str, ...] = ()
+    storing: float = 0.0
+
+    @property
+    def is_not_worth_it(self) -> bool:
+        """Whether storing took longer than computing, and long enough to be noticed."""
+        return self.stored and self.storing > max(self.seconds, NOTICEABLE_S)
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain data."""

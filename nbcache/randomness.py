@@ -61,9 +61,24 @@ class RandomWatch:
         """Give the libraries whose earlier state went into the results."""
         return [library for library in self.after if library not in self.reseeded]
 
-    def refusal(self) -> str:
-        """Say that results depend on a seed that no key holds; '' if none does."""
-        seeded = [one for one in self.consumed() if one in self.seeded_before]
+    def refusal(self, mode: str = "keep") -> str:
+        """Say that results depend on a seed that no key holds; '' if none does.
+
+        Parameters
+        ----------
+        mode : {'keep', 'refuse', 'ignore'}
+            What becomes of values from a generator that nobody seeded: they are stored
+            with a warning, are not stored, or count like any others.
+        """
+        drawn = self.consumed()
+        if mode == "ignore":
+            return ""
+        if mode == "refuse" and drawn and not self.seeded_before.intersection(drawn):
+            return (
+                f"it draws from the global generator of {drawn[0]}, which nobody "
+                "seeded: seed it in the cell, or choose --rng keep"
+            )
+        seeded = [one for one in drawn if one in self.seeded_before]
         if not seeded:
             return ""
         return (
@@ -71,9 +86,9 @@ class RandomWatch:
             "Seed in the cell or function itself, or use numpy.random.default_rng(seed)"
         )
 
-    def told(self) -> str:
+    def told(self, mode: str = "keep") -> str:
         """Say that a random result is kept as it is; '' if none is."""
-        drawn = self.consumed()
+        drawn = self.consumed() if mode == "keep" else []
         if not drawn:
             return ""
         return (
@@ -81,8 +96,14 @@ class RandomWatch:
             "its values stay as they are"
         )
 
-    def to_json(self) -> dict[str, list[str]]:
-        """Give what a hit must know: libraries drawn from, and seeded."""
+    def kept(self, mode: str = "keep") -> dict[str, Any]:
+        """Give the states to store."""
+        return {} if mode == "ignore" else self.after
+
+    def to_json(self, mode: str = "keep") -> dict[str, list[str]]:
+        """Give what a hit must know: libraries drawn from, seeded, and not stored."""
+        if mode == "ignore":
+            return {"drawn": [], "seeded": [], "unkept": sorted(self.after)}
         return {"drawn": self.consumed(), "seeded": sorted(self.seeded)}
 
 
@@ -131,21 +152,30 @@ def _wrap(library: str, name: str) -> None:
     setattr(module, name, seeding)
 
 
-def require_unseeded(state: Mapping[str, Any]) -> None:
+def require_unseeded(state: Mapping[str, Any], mode: str = "keep") -> None:
     """Refuse an entry whose random values today's seed would make others.
 
     Raises
     ------
     LookupError
-        A library that it drew from has been seeded in this process.
+        A library that it drew from has been seeded in this process, or its values or
+        states are not what `mode` asks for (`RandomWatch.refusal`).
     """
+    if mode == "ignore":
+        return
+    if state.get("unkept"):
+        raise LookupError("it was stored with --rng ignore, without random states")
+    if mode == "refuse" and state.get("drawn"):
+        raise LookupError("it holds values of a generator that nobody seeded")
     for library in state.get("drawn", ()):
         if library in _seeded:
             raise LookupError(f"the global generator of {library} is seeded now")
 
 
-def restore(states: dict[str, Any], seeded: list[str]) -> None:
+def restore(states: dict[str, Any], seeded: list[str], mode: str = "keep") -> None:
     """Put the generators into the states after a run; remember what it seeded."""
+    if mode == "ignore":
+        return
     for library, state in states.items():
         setter = getattr(_module(library), _SEEDERS[library][1])
         getattr(setter, "__nbcache_wrapped__", setter)(state)

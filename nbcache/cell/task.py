@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-)
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -27,6 +21,7 @@ from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.frozen import frozen_told
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
@@ -132,7 +127,7 @@ class CellTask:
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())
                 self.run = Run(before, around, touched, random, record)
-                self.body.watched = self._watched
+                self.body.watched = around.imports_of(self.nodes)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -145,20 +140,24 @@ class CellTask:
             finally:
                 self.seconds = time.perf_counter() - began
 
-    def _watched(self, statement: ast.stmt) -> AbstractContextManager[None]:
-        """Tell what the imports change that a hit executes too."""
-        if self.run is None or statement not in self.nodes:
-            return nullcontext()
-        return self.run.around.importing(statement)
-
     def _computed(self) -> Computed[None]:
         try:
             refused = self._refused()
         except Exception as error:
             # whatever it is, the user has the result
             refused = f"what it did could not be told: {error!r}"
-        told = self.run.random.told() if self.run is not None else ""
-        return Computed(None, self.seconds, refused, told)
+        return Computed(None, self.seconds, refused, self._told())
+
+    def _told(self) -> str:
+        """Say what a hit leaves as it was, though another run would not."""
+        mode = self.options.rng
+        if self.run is None or mode != "keep":
+            return ""
+        return "; ".join(filter(None, (self.run.random.told(mode), self._frozen())))
+
+    def _frozen(self) -> str:
+        functions = self.identity.functions
+        return frozen_told(functions, self.body.tree, self.namespace)
 
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""
@@ -170,7 +169,20 @@ class CellTask:
         mutated = self._mutated(run)
         if mutated:
             return mutated
-        return run.random.refusal() or run.touched.refusal(self.store)
+        mode = self.options.rng
+        return (
+            run.random.refusal(mode)
+            or (mode == "refuse" and self._frozen())
+            or run.touched.refusal(self.store)
+            or run.around.threads.rebound(self._bound_elsewhere(run))
+        )
+
+    def _bound_elsewhere(self, run: Run) -> list[str]:
+        """Give the names that are others now, though nothing in the cell binds them."""
+        flow = self.identity.flow
+        return [
+            name for name in self._bound(run) if name not in flow.stores | flow.late
+        ]
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""
@@ -198,7 +210,7 @@ class CellTask:
         shown = run.record.outputs()
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
-            **run.random.to_json(),
+            **run.random.to_json(self.options.rng),
             **run.around.to_json(surroundings.literals(self.body.tree)),
             "names": list(values),
         }
@@ -254,8 +266,9 @@ class CellTask:
     ) -> codec.Encoded:
         """Encode values, random states and the last value; the last one if possible."""
         whole = dict(values)
-        if run.random.after:
-            whole[randomness.RANDOM] = run.random.after
+        states = run.random.kept(self.options.rng)
+        if states:
+            whole[randomness.RANDOM] = states
         has_value = run.record.result or run.record.value is not None
         if has_value and not _is_figure(run.record.value):
             try:
@@ -328,7 +341,7 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
-        randomness.require_unseeded(opened.entry.state)
+        randomness.require_unseeded(opened.entry.state, self.options.rng)
         shown = outputs.from_json(opened.outputs or [])
         before = {
             name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
@@ -347,7 +360,7 @@ class CellTask:
             self.namespace.pop(name, None)
         for failed in put_around():
             warn(f"{self.name!r} was restored but for this: {failed}")
-        randomness.restore(random, state.get("seeded", []))
+        randomness.restore(random, state.get("seeded", []), self.options.rng)
         self._show(shown, state, result)
 
     def _decoded(self, opened: Opened) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from nbcache import randomness, trace
+from nbcache import randomness, surroundings, trace
 from nbcache.decorator.options import Options, name_of
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing, origin, secret, source
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.dependencies import Dependencies, unwrap
+from nbcache.keys.frozen import frozen_told
 from nbcache.keys.key import Key, Part
 from nbcache.outcome import Computed
 from nbcache.storage import codec
@@ -41,6 +42,7 @@ class BoundKey:
     slug: str
     written: Mapping[str, Any]
     values: Mapping[str, Any]
+    functions: tuple[FunctionType, ...] = ()
 
 
 def bound_key(
@@ -75,7 +77,8 @@ def bound_key(
     if options.version is not None:
         found.add("version", options.version)
     slug = _slug(function, bound, options) if options.key == "readable" else ""
-    return BoundKey(Key.of(found.parts), slug, found.written, found.values)
+    key = Key.of(found.parts)
+    return BoundKey(key, slug, found.written, found.values, found.functions())
 
 
 def _plain_name(function: Callable[..., Any]) -> str:
@@ -152,13 +155,21 @@ class CallTask:
     def compute(self) -> Computed[Any]:
         """Call the function; see whether what it did allows storing the result."""
         before = self._written_digests()
-        with trace.recording() as touched, randomness.watching() as random:
+        with (
+            trace.recording() as touched,
+            randomness.watching() as random,
+            surroundings.watching() as around,
+        ):
             began = time.perf_counter()
             value = self.function(*self.args, **self.kwargs)
             seconds = time.perf_counter() - began
         self.random = random
-        refused = self._refused(touched) or random.refusal()
-        told = self._repeated_not(before) or random.told()
+        refused = self._refused(touched) or random.refusal() or around.left()
+        told = (
+            self._repeated_not(before)
+            or random.told()
+            or frozen_told(self.found.functions)
+        )
         return Computed(value, seconds, refused, told)
 
     def _refused(self, touched: trace.Trace) -> str:

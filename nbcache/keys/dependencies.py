@@ -107,6 +107,11 @@ class Dependencies:
 
     # --- functions
 
+    def functions(self) -> tuple[FunctionType, ...]:
+        """Give the user's functions that were entered."""
+        things = (thing for thing, _ in self._met.values())
+        return tuple(thing for thing in things if isinstance(thing, FunctionType))
+
     def function(self, function: FunctionType, prefix: str = "") -> None:
         """Enter a user function: its code and, by `track`, what it reads.
 

@@ -8,14 +8,15 @@ something took is what the user wants to see again.
 from __future__ import annotations
 
 import ast
+import weakref
 from collections.abc import Iterable, Mapping
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from nbcache.keys import source
 from nbcache.keys.calls import named_calls
 
-__all__ = ["frozen_calls", "frozen_told"]
+__all__ = ["frozen_told"]
 
 _ALWAYS = {
     "time": ("time", "time_ns"),
@@ -33,26 +34,43 @@ _WITHOUT_ARGUMENTS = {
 _OF_THE_CLOCK = {"numpy": ("datetime64",), "pandas": ("Timestamp", "to_datetime")}
 
 
-def frozen_calls(
-    tree: ast.AST, scope: Mapping[str, Any], functions: Iterable[FunctionType] = ()
-) -> list[str]:
-    """Give what code calls whose value a hit does not renew, as it stands there.
+def frozen_told(
+    functions: Iterable[FunctionType],
+    tree: ast.AST | None = None,
+    scope: Mapping[str, Any] | None = None,
+) -> str:
+    """Say what code calls whose value a hit does not renew; '' if nothing.
 
     Parameters
     ----------
-    tree : ast.AST
-        The code.
-    scope : mapping of str to object
-        What its global names stand for.
     functions : iterable of function
-        Those of the user's that it uses.
+        Those of the user's.
+    tree : ast.AST, optional
+        Other code.
+    scope : mapping of str to object, optional
+        What its global names stand for.
     """
-    found = _frozen_in(tree, scope)
+    found = [] if tree is None else _frozen_in(tree, scope or {})
     for function in functions:
-        node = source.function_node(function.__code__)
-        if node is not None:
-            found += _frozen_in(node, function.__globals__)
-    return list(dict.fromkeys(found))
+        found += _frozen_in_function(function)
+    named = ", ".join(f"{one}()" for one in list(dict.fromkeys(found))[:3])
+    if not named:
+        return ""
+    return f"it calls {named}, whose values stay as they are on every hit"
+
+
+def _frozen_in_function(function: FunctionType) -> list[str]:
+    """Give those of one function, remembered: a function is asked for at each miss."""
+    code = function.__code__
+    found = _known.get(code)
+    if found is None:
+        node = source.function_node(code)
+        found = [] if node is None else _frozen_in(node, function.__globals__)
+        _known[code] = found
+    return found
+
+
+_known: weakref.WeakKeyDictionary[CodeType, list[str]] = weakref.WeakKeyDictionary()
 
 
 def _frozen_in(tree: ast.AST, scope: Mapping[str, Any]) -> list[str]:
@@ -77,11 +95,3 @@ def _is_frozen(call: ast.Call, name: str) -> bool:
 
 def _is_among(name: str, ends: Iterable[str]) -> bool:
     return any(name.endswith(f".{end}") for end in ends)
-
-
-def frozen_told(calls: list[str]) -> str:
-    """Say that values stay as they are; '' if there are none."""
-    if not calls:
-        return ""
-    named = ", ".join(f"{one}()" for one in calls[:3])
-    return f"it calls {named}, whose values stay as they are on every hit"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,14 @@ class Watch:
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unstorable: str = ""
 
+    def imports_of(
+        self, repeated: Sequence[ast.stmt]
+    ) -> Callable[[ast.stmt], AbstractContextManager[None]]:
+        """Give the context for a statement, which a hit executes too if it is here."""
+        return lambda one: self._importing(one) if one in repeated else nullcontext()
+
     @contextmanager
-    def importing(self, statement: ast.stmt) -> Iterator[None]:
+    def _importing(self, statement: ast.stmt) -> Iterator[None]:
         """Count what an import does inside a ``with`` block as there before.
 
         A hit executes the import too.
