@@ -166,12 +166,10 @@ class CellTask:
             return self.identity.refused or self.unobserved
         if run.record.error_shown:
             return "it showed an error"
-        mutated = self._mutated(run)
-        if mutated:
-            return mutated
         mode = self.options.rng
         return (
-            run.random.refusal(mode)
+            self._mutated(run)
+            or run.random.refusal(mode)
             or (mode == "refuse" and self._frozen())
             or run.touched.refusal(self.store)
             or run.around.threads.rebound(self._bound_elsewhere(run))
@@ -179,10 +177,8 @@ class CellTask:
 
     def _bound_elsewhere(self, run: Run) -> list[str]:
         """Give the names that are others now, though nothing in the cell binds them."""
-        flow = self.identity.flow
-        return [
-            name for name in self._bound(run) if name not in flow.stores | flow.late
-        ]
+        stores = self.identity.flow.stores | self.identity.flow.late
+        return [name for name in self._bound(run) if name not in stores]
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""
