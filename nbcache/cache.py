@@ -54,7 +54,7 @@ def _says_each_time() -> bool:
     """Say whether the user wants to be told more than once."""
     for action, text, category, module, _ in warnings.filters:
         if text is None and module is None and issubclass(CacheWarning, category):
-            if action in ("always", "all"):
+            if action in ("always", "all", "error"):
                 return True
             break
     return config.current().verbosity == "full"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nbcache.keys import secret, source
+from nbcache.surroundings.events import listen
 
 __all__ = ["PlaceWatch", "prepared", "watching"]
 
@@ -126,12 +126,9 @@ def _folder() -> str:
 # --- watching
 
 _active: list[PlaceWatch] = []
-_installed = False
 
 
-def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _active or event not in ("os.putenv", "os.unsetenv", "os.chdir"):
-        return
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
     for watch in tuple(_active):
         if event == "os.chdir":
             _note_move(watch, arguments[0])
@@ -159,11 +156,7 @@ def _note_variable(watch: PlaceWatch, name: str, value: str | None) -> None:
 @contextmanager
 def watching() -> Iterator[PlaceWatch]:
     """Watch directory and environment inside a ``with`` block."""
-    global _installed
-    if not _installed:
-        # an audit hook cannot be removed: one for the life of the process
-        sys.addaudithook(_hook)
-        _installed = True
+    listen(_note, "os.putenv", "os.unsetenv", "os.chdir")
     watch = PlaceWatch(_folder())
     _active.append(watch)
     try:

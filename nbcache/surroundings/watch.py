@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbcache.surroundings import place, settings
-from nbcache.surroundings.threads import ThreadWatch
+from nbcache.surroundings import place, settings, threads
 
 __all__ = ["Watch", "literals", "prepared", "watching"]
 
@@ -24,13 +23,13 @@ class Watch:
     place : PlaceWatch
         Of working directory and environment.
     threads : ThreadWatch
-        The threads that there were before.
+        Of the threads that run starts, and of those beside it.
     before : dict
         Settings of libraries before; what imports change is entered here.
     """
 
     place: place.PlaceWatch
-    threads: ThreadWatch = field(default_factory=ThreadWatch)
+    threads: threads.ThreadWatch
     before: settings.Texts = field(default_factory=settings.texts)
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unstorable: str = ""
@@ -115,8 +114,8 @@ def _imports_anew(statement: ast.stmt) -> bool:
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Watch what surrounds a run inside a ``with`` block."""
-    with place.watching() as here:
-        watch = Watch(here)
+    with place.watching() as here, threads.watching() as started:
+        watch = Watch(here, started)
         yield watch
         watch._end()
 

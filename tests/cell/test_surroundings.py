@@ -22,6 +22,8 @@ if frames:
     print(frames.get_option("display.max_rows"), frames.get_option("display.precision"))
     print(frames.DataFrame({"a": [1.23456] * 20}))
 if plots:
+    # this list is one with that of the defaults
+    FONTS = globals().get("FONTS") or list(plots.rcParams["font.sans-serif"])
     print({k: v for k, v in sorted(dict.items(plots.rcParams)) if k != "backend"})
     import matplotlib.colors
     print(matplotlib.colors.to_rgb("b"))
@@ -32,6 +34,13 @@ os.environ.clear()
 os.environ.update(ENVIRONMENT)
 np.set_printoptions(precision=8, suppress=False, linewidth=75)
 np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+if frames:
+    for option in ("max_rows", "precision", "float_format"):
+        frames.reset_option(f"display.{option}")
+if plots:
+    plots.rcdefaults()
+    plots.rcParams["font.sans-serif"][:] = FONTS
+    plots.colors.colorConverter.colors["b"] = plots.colors.BASE_COLORS["b"]
 """
 
 
@@ -89,7 +98,7 @@ CASES = {
     "a style": Case("import matplotlib.pyplot as plt\nplt.style.use('ggplot')"),
     "a style by a helper": Case(
         "restyle()",
-        "def restyle():\n    import matplotlib\n    matplotlib.rc('lines', linewidth=9)",
+        "def restyle():\n    import matplotlib as m\n    m.rc('lines', linewidth=9)",
     ),
     "a style for a while": Case(
         "import matplotlib.pyplot as plt\nwith plt.rc_context({'font.size': 3}):\n"
@@ -113,10 +122,6 @@ def _ask(kernel: Kernel, place: str, case: Case) -> tuple[dict, str, list]:
     assert shown.ok, shown.traceback
     reset = kernel.run(RESET)
     assert reset.ok, reset.traceback
-    if "matplotlib" in shown.stdout or "display" in case.cell or "import" in case.cell:
-        kernel.restart()
-        kernel.run(BEGIN)
-        kernel.run("START, ENVIRONMENT = os.getcwd(), dict(os.environ)")
     return outcome, shown.stdout, ran.page
 
 
