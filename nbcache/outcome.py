@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from nbcache.keys.key import Change, Key
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.observed import Observed
 
 __all__ = [
     "NOT_WORTH_IT",
@@ -59,6 +60,8 @@ class Request:
         s to wait for whoever computes the same; None waits while it lives.
     tags : tuple of str
         The user's words for an entry, to list and clear by.
+    rng : {'keep', 'refuse', 'ignore'}
+        What becomes of values that nobody seeded, see `randomness`.
     private : bool
         Keep no summaries of values in the entry, and never share it.
     """
@@ -78,6 +81,7 @@ class Request:
     lock_timeout: float | None = None
     tags: tuple[str, ...] = ()
     private: bool = False
+    rng: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +98,20 @@ class Miss:
     Parameters
     ----------
     reason : str
-        new, code, input, dependency, library, damaged, unreadable, untrusted,
+        new, code, input, dependency, library, file, damaged, unreadable, untrusted,
         refreshed, disabled.
     changes : tuple of Change
         Parts that differ from the nearest earlier entry of the name.
     detail : str
         What else is to be said.
+    damaged : tuple of str
+        Keys of entries whose files are damaged.
     """
 
     reason: str
     changes: tuple[Change, ...] = ()
     detail: str = ""
+    damaged: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it as a notice does."""
@@ -165,12 +172,16 @@ class Computed(Generic[Value]):
         Why it may not be stored; '' if it may.
     told : str
         What a hit will not repeat.
+    found, written : tuple of Observed
+        What it found outside its key, and what it left on disk.
     """
 
     value: Value
     seconds: float
     refused: str = ""
     told: str = ""
+    found: tuple[Observed, ...] = ()
+    written: tuple[Observed, ...] = ()
 
 
 class Task(Protocol[Value]):

@@ -12,13 +12,14 @@ from typing import Any
 from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
 from nbcache.cell.body import Body, run_nodes, user_traceback
-from nbcache.cell.capture import Recording, recording
+from nbcache.cell.capture import recording
 from nbcache.cell.definitions import repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
+from nbcache.cell.run import Run
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.frozen import frozen_told
@@ -27,6 +28,7 @@ from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.named import Named
 
 __all__ = ["CellTask"]
 
@@ -48,17 +50,6 @@ class Standin:
 
     def __repr__(self) -> str:
         return self._text
-
-
-@dataclass
-class Run:
-    """What a run of the cell left, besides the namespace."""
-
-    before: Mapping[str, Any]
-    around: surroundings.Watch
-    touched: trace.Trace
-    random: randomness.RandomWatch
-    record: Recording
 
 
 @dataclass
@@ -122,11 +113,12 @@ class CellTask:
         before = dict(self.namespace)
         with ExitStack() as stack:
             try:
-                touched = stack.enter_context(trace.recording())
+                touched = stack.enter_context(trace.recording(self._named()))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())
-                self.run = Run(before, around, touched, random, record)
+                texts = surroundings.literals(self.body.tree)
+                self.run = Run(before, around, touched, random, record, texts)
                 self.body.watched = around.imports_of(self.nodes)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
@@ -146,18 +138,26 @@ class CellTask:
         except Exception as error:
             # whatever it is, the user has the result
             refused = f"what it did could not be told: {error!r}"
-        return Computed(None, self.seconds, refused, self._told())
-
-    def _told(self) -> str:
-        """Say what a hit leaves as it was, though another run would not."""
-        mode = self.options.rng
-        if self.run is None or mode != "keep":
-            return ""
-        return "; ".join(filter(None, (self.run.random.told(mode), self._frozen())))
+        if refused or self.run is None:
+            return Computed(None, self.seconds, refused)
+        computed = self.run.computed(self.seconds, self.store, self.options.rng)
+        if self.options.rng == "keep":
+            computed.told = "; ".join(filter(None, (computed.told, self._frozen())))
+        return computed
 
     def _frozen(self) -> str:
         functions = self.identity.functions
         return frozen_told(functions, self.body.tree, self.namespace)
+
+    def _named(self) -> Named:
+        """Give what the cell and the functions that it reaches name and get."""
+        named = Named()
+        named.add_tree(self.body.tree)
+        for function in self.identity.functions:
+            named.add_code(function.__code__)
+        named.add_values(self.identity.inputs.values())
+        named.add_values(self.identity.values.values())
+        return named
 
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""
@@ -171,7 +171,6 @@ class CellTask:
             self._mutated(run)
             or run.random.refusal(mode)
             or (mode == "refuse" and self._frozen())
-            or run.touched.refusal(self.store)
             or run.around.threads.rebound(self._bound_elsewhere(run))
         )
 
@@ -207,7 +206,7 @@ class CellTask:
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
             **run.random.to_json(self.options.rng),
-            **run.around.to_json(surroundings.literals(self.body.tree)),
+            **run.around.to_json(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -337,7 +336,6 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
-        randomness.require_unseeded(opened.entry.state, self.options.rng)
         shown = outputs.from_json(opened.outputs or [])
         before = {
             name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)

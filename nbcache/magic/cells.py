@@ -236,6 +236,7 @@ def _planned(
         notebook=notebook_name(),
         refresh=options.refresh,
         write=not core.settings.read_only,
+        rng=options.rng,
     )
     task = CellTask(
         shell=shell,

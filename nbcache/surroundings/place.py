@@ -72,15 +72,22 @@ class PlaceWatch:
         names = list(self._lasting())
         return f"it set the environment variable {names[0]}" if names else ""
 
-    def to_json(self, literals: Set[str]) -> dict[str, Any]:
-        """Give what a hit has to write, and what must hold for that.
+    def start(self, literals: Set[str]) -> str:
+        """Give the folder that decides where it went; '' if it does not matter.
 
         Parameters
         ----------
         literals : set of str
-            Texts that stand in the code: a path among them leads to the same folder
-            from everywhere.
+            Texts that stand in the code: an absolute path among them leads to the same
+            folder from everywhere.
         """
+        last = self.moves[-1] if self.moves else ""
+        is_fixed = PurePath(last).is_absolute() and last in literals
+        has_moved = bool(self.moves) or self.end != self.folder
+        return self.folder if has_moved and not is_fixed else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what a hit has to write, and what must hold for that."""
         found: dict[str, Any] = {}
         rows = [[name, values[-1]] for name, values in self._lasting().items()]
         if rows:
@@ -93,9 +100,7 @@ class PlaceWatch:
         if kept:
             found["environment_kept"] = kept
         if self.moves or self.end != self.folder:
-            last = self.moves[-1] if self.moves else ""
-            is_fixed = PurePath(last).is_absolute() and last in literals
-            found["folder"] = {"to": self.end, "from": "" if is_fixed else self.folder}
+            found["folder"] = self.end
         return found
 
     def _lasting(self) -> dict[str, list[str | None]]:
@@ -186,16 +191,10 @@ def prepared(state: Mapping[str, Any]) -> list[Callable[[], None]]:
         found.append(lambda: _put_environment(rows))
     folder = state.get("folder")
     if folder:
-        _require_folder(folder["to"], folder["from"])
-        found.append(lambda: os.chdir(folder["to"]))
+        if not (Path(folder).is_dir() and os.access(folder, os.X_OK)):
+            raise LookupError(f"the folder {folder}, to which it went, is gone")
+        found.append(lambda: os.chdir(folder))
     return found
-
-
-def _require_folder(to: str, start: str) -> None:
-    if start and start != _folder():
-        raise LookupError(f"the working directory is not {start}, where it ran")
-    if not (Path(to).is_dir() and os.access(to, os.X_OK)):
-        raise LookupError(f"the folder {to}, to which it went, is gone")
 
 
 def _put_environment(rows: list[list[str | None]]) -> None:

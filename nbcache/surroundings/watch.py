@@ -86,15 +86,9 @@ class Watch:
             return f"{changed}, which a hit would not. Do that outside of it"
         return self.threads.left_running()
 
-    def to_json(self, texts: frozenset[str]) -> dict[str, Any]:
-        """Give what a hit has to restore.
-
-        Parameters
-        ----------
-        texts : frozenset of str
-            The texts that stand in the code: see `literals`.
-        """
-        found = self.place.to_json(texts)
+    def to_json(self) -> dict[str, Any]:
+        """Give what a hit has to restore."""
+        found = self.place.to_json()
         if self._settings:
             found["settings"] = self._settings
         return found

@@ -213,17 +213,15 @@ def test_what_the_inline_backend_sets_is_nobodys_change(kernel, order):
     assert kernel.run("plt.rcParams['font.size']").result == {"text/plain": "12.0"}
 
 
-def test_a_folder_that_is_gone_is_a_miss(kernel, tmp_path):
-    """Checked before anything is restored; the reason is said."""
+def test_a_folder_that_is_gone_fails_as_in_a_run(kernel, tmp_path):
+    """A hit does not go half of the way."""
     (tmp_path / "gone").mkdir()
-    cell = "y = 1\nif os.path.isdir(place):\n    os.chdir(place)"
+    cell = "os.chdir(place)\ny = 1"
     kernel.run(f"place = {str(tmp_path / 'gone')!r}; start = os.getcwd()")
     assert not hit(kernel, cell)
     kernel.run("os.chdir(start); os.rmdir(place); del y")
-    assert not hit(kernel, cell)
-    outcome = json.loads(kernel.run(LAST).stdout)
-    assert outcome["reason"] == "dependency"
-    assert "is gone" in outcome["changes"][0]
+    assert "FileNotFoundError" in kernel.run(f"%%cached a\n{cell}").traceback
+    assert kernel.run("'y' in globals()").result == {"text/plain": "False"}
 
 
 def test_a_computed_folder_holds_only_where_it_was_computed(kernel, tmp_path):
@@ -233,6 +231,9 @@ def test_a_computed_folder_holds_only_where_it_was_computed(kernel, tmp_path):
     for name in ("a", "b"):
         kernel.run(f"os.chdir({str(tmp_path / name)!r})")
         assert not hit(kernel, "os.chdir('sub')")
+    for name in ("a", "b"):
+        kernel.run(f"os.chdir({str(tmp_path / name)!r})")
+        assert hit(kernel, "os.chdir('sub')")
         here = kernel.run("print(os.getcwd())").stdout.strip()
         assert here == str(tmp_path / name / "sub")
 
