@@ -186,7 +186,7 @@ class NbcacheMagics(Magics):
                 return _planned(self.shell, core, body, options, self.raw_cell or "")
         except UnhashableValue as error:
             name = arguments.name or "cell"
-            core.refuse(name, "cell", f"input {error}", 0.0)
+            core.refuse(name, "cell", error.of_cell(), 0.0)
         except Exception as error:
             warn(f"{arguments.name or 'cell'!r} has no key: {error!r}")
         return None

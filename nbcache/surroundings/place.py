@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nbcache.keys import secret, source
-from nbcache.surroundings.events import listen
 
 __all__ = ["PlaceWatch", "prepared", "watching"]
 
@@ -131,9 +131,12 @@ def _folder() -> str:
 # --- watching
 
 _active: list[PlaceWatch] = []
+_installed = False
 
 
-def _note(event: str, arguments: tuple[Any, ...]) -> None:
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _active or event not in ("os.putenv", "os.unsetenv", "os.chdir"):
+        return
     for watch in tuple(_active):
         if event == "os.chdir":
             _note_move(watch, arguments[0])
@@ -161,7 +164,11 @@ def _note_variable(watch: PlaceWatch, name: str, value: str | None) -> None:
 @contextmanager
 def watching() -> Iterator[PlaceWatch]:
     """Watch directory and environment inside a ``with`` block."""
-    listen(_note, "os.putenv", "os.unsetenv", "os.chdir")
+    global _installed
+    if not _installed:
+        # an audit hook cannot be removed: one for the life of the process
+        sys.addaudithook(_hook)
+        _installed = True
     watch = PlaceWatch(_folder())
     _active.append(watch)
     try:

@@ -8,41 +8,43 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
 from nbcache.keys import origin
-from nbcache.surroundings.events import listen
 
-__all__ = ["ThreadWatch", "watching"]
+__all__ = ["ThreadWatch"]
 
 
 @dataclass
 class ThreadWatch:
-    """The threads that a run started, and those of the user's that ran beside it.
+    """The threads that there were when something began.
 
     Parameters
     ----------
-    owner : int
-        The thread in which it runs.
+    before : set of Thread
+        All of them.
     users : list of str
-        Names of threads that ran the user's code when it began.
-    started : list of Thread
-        Those that it started, or that these started.
+        Names of those that ran the user's code.
     """
 
-    owner: int = field(default_factory=threading.get_ident)
+    before: set[threading.Thread] = field(
+        default_factory=lambda: set(threading.enumerate())
+    )
     users: list[str] = field(
         default_factory=lambda: [one.name for one in _users(threading.enumerate())]
     )
-    started: list[threading.Thread] = field(default_factory=list)
+
+    def is_alone(self) -> bool:
+        """Whether new threads can only be its own: nothing tells who started one."""
+        is_main = threading.current_thread() is threading.main_thread()
+        return is_main and not self.users
 
     def left_running(self) -> str:
         """Say that a thread begun since then still runs the user's code; '' if none."""
-        found = _users(self.started)
+        new = [one for one in threading.enumerate() if one not in self.before]
+        found = _users(new)
         if not found:
             return ""
         return (
@@ -58,34 +60,6 @@ class ThreadWatch:
             f"{names[0]!r} may have been bound by the thread {self.users[0]!r}, which "
             "ran meanwhile. Join that first"
         )
-
-
-_active: list[ThreadWatch] = []
-
-
-def _note(_: str, arguments: tuple[Any, ...]) -> None:
-    """Note a thread that is about to be started, by the thread that starts it."""
-    thread = getattr(arguments[0], "__self__", None)
-    if not isinstance(thread, threading.Thread):
-        return
-    parent = threading.get_ident()
-    for watch in tuple(_active):
-        if parent == watch.owner or parent in [
-            one.ident for one in tuple(watch.started)
-        ]:
-            watch.started.append(thread)
-
-
-@contextmanager
-def watching() -> Iterator[ThreadWatch]:
-    """Watch which threads are started inside a ``with`` block."""
-    listen(_note, "_thread.start_new_thread", "_thread.start_joinable_thread")
-    watch = ThreadWatch()
-    _active.append(watch)
-    try:
-        yield watch
-    finally:
-        _active[:] = [one for one in _active if one is not watch]
 
 
 def _users(threads: list[threading.Thread]) -> list[threading.Thread]:

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbcache.surroundings import place, settings, threads
+from nbcache.surroundings import place, settings
+from nbcache.surroundings.threads import ThreadWatch
 
 __all__ = ["Watch", "literals", "prepared", "watching"]
 
@@ -23,13 +24,13 @@ class Watch:
     place : PlaceWatch
         Of working directory and environment.
     threads : ThreadWatch
-        Of the threads that run starts, and of those beside it.
+        The threads that there were before.
     before : dict
         Settings of libraries before; what imports change is entered here.
     """
 
     place: place.PlaceWatch
-    threads: threads.ThreadWatch
+    threads: ThreadWatch = field(default_factory=ThreadWatch)
     before: settings.Texts = field(default_factory=settings.texts)
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     _unstorable: str = ""
@@ -84,7 +85,8 @@ class Watch:
             changed = f"it changed {library}'s setting {next(iter(values))!r}"
         if changed:
             return f"{changed}, which a hit would not. Do that outside of it"
-        return self.threads.left_running()
+        # calls in several threads at once see each other's
+        return self.threads.left_running() if self.threads.is_alone() else ""
 
     def to_json(self) -> dict[str, Any]:
         """Give what a hit has to restore."""
@@ -108,8 +110,8 @@ def _imports_anew(statement: ast.stmt) -> bool:
 @contextmanager
 def watching() -> Iterator[Watch]:
     """Watch what surrounds a run inside a ``with`` block."""
-    with place.watching() as here, threads.watching() as started:
-        watch = Watch(here, started)
+    with place.watching() as here:
+        watch = Watch(here)
         yield watch
         watch._end()
 
