@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["expanded", "unknown_magics"]
+__all__ = ["expanded", "sets_up", "unknown_magics"]
 
 _RUNS_CODE = frozenset({"time", "timeit", "prun"})
 _READS_NOTHING = frozenset({"matplotlib", "config"})
@@ -55,6 +55,17 @@ def unknown_magics(tree: ast.Module) -> list[str]:
     if len(uses) > len(calls):
         found.append("get_ipython()")
     return found
+
+
+def sets_up(statement: ast.stmt) -> bool:
+    """Say whether a statement is a magic that only sets up how things are shown."""
+    calls = list(_calls(statement)) if isinstance(statement, ast.Expr) else []
+    return any(
+        kind == "run_line_magic"
+        and texts[:1] in (["matplotlib"], ["config"])
+        and not set("{}$").intersection("".join(texts[1:]))
+        for kind, texts in calls
+    )
 
 
 def _sets_variable(texts: list[str]) -> bool:

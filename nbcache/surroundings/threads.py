@@ -1,10 +1,11 @@
-"""Threads of the user's that go on while or after something runs.
+"""Threads and tasks of the user's that go on while or after something runs.
 
 Pools and monitors of libraries idle in their own code; they do not count.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 import threading
@@ -27,6 +28,8 @@ class ThreadWatch:
         All of them.
     users : list of str
         Names of those that ran the user's code.
+    tasks : set of Task
+        Those of the event loop.
     """
 
     before: set[threading.Thread] = field(
@@ -35,6 +38,8 @@ class ThreadWatch:
     users: list[str] = field(
         default_factory=lambda: [one.name for one in _users(threading.enumerate())]
     )
+
+    tasks: set[asyncio.Task[Any]] = field(default_factory=lambda: _tasks())
 
     def is_alone(self) -> bool:
         """Whether new threads can only be its own: nothing tells who started one."""
@@ -52,6 +57,17 @@ class ThreadWatch:
             "repeats. Join it, or move it to a cell of its own"
         )
 
+    def left_waiting(self) -> str:
+        """Say that a coroutine begun since then is not done; '' if none."""
+        for task in _tasks() - self.tasks:
+            code = getattr(task.get_coro(), "cr_code", None)
+            if code is not None and origin.is_user_code(code):
+                return (
+                    f"its task {code.co_name!r} is not done, and what that does no hit "
+                    "repeats. Await it, or move it to a cell of its own"
+                )
+        return ""
+
     def rebound(self, names: list[str]) -> str:
         """Say that another thread may have bound names; '' if none could."""
         if not names or not self.users:
@@ -60,6 +76,13 @@ class ThreadWatch:
             f"{names[0]!r} may have been bound by the thread {self.users[0]!r}, which "
             "ran meanwhile. Join that first"
         )
+
+
+def _tasks() -> set[asyncio.Task[Any]]:
+    try:
+        return asyncio.all_tasks()
+    except RuntimeError:  # no loop
+        return set()
 
 
 def _users(threads: list[threading.Thread]) -> list[threading.Thread]:

@@ -75,7 +75,12 @@ class Watch:
 
     def refusal(self) -> str:
         """Say what of it cannot be stored; '' if all can."""
-        return self._unstorable or self.place.refusal() or self.threads.left_running()
+        return (
+            self._unstorable
+            or self.place.refusal()
+            or self.threads.left_running()
+            or self.threads.left_waiting()
+        )
 
     def left(self) -> str:
         """Say what is not as before, for whoever restores nothing; '' for nothing."""
@@ -100,7 +105,7 @@ def _imports_anew(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Import):
         return any(one.name not in sys.modules for one in statement.names)
     if not isinstance(statement, ast.ImportFrom):
-        return False
+        return isinstance(statement, ast.Expr)  # a magic such as %matplotlib
     if statement.level or statement.module not in sys.modules:
         return True
     module = sys.modules[statement.module]

@@ -92,6 +92,11 @@ REFUSED = {
         "def tick():\n    global beat\n    for beat in range(50): time.sleep(0.02)\n"
         "threading.Thread(target=tick).start()",
     ),
+    "a task": Row(
+        "import asyncio\nasyncio.create_task(wait());",
+        ("'wait' is not done", "Await it"),
+        "async def wait(): await __import__('asyncio').sleep(0.2)",
+    ),
     "a secret": Row("os.environ['A_TOKEN'] = 'x'", ("A_TOKEN", "secret", "own")),
 }
 
@@ -162,6 +167,8 @@ ACCEPTED = {
     "a date": "y = dt.datetime(2020, 1, 1)",
     "a thread that is done": "t = threading.Thread(target=lambda: 1)\nt.start()\n"
     "t.join()\ndel t",
+    "a task that is done": "import asyncio\n"
+    "await asyncio.create_task(asyncio.sleep(0, 1))",
     "an idle pool": "from concurrent.futures import ThreadPoolExecutor\n"
     "pool = ThreadPoolExecutor(2)\ny = list(pool.map(abs, [1, -2]))\ndel pool",
     "joblib": "import joblib\n"
