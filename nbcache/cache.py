@@ -26,6 +26,7 @@ from nbcache.errors import (
     UntrustedEntry,
 )
 from nbcache.outcome import (
+    NOT_WORTH_IT,
     Computed,
     Hit,
     Miss,
@@ -45,15 +46,29 @@ __all__ = ["Core", "notebook_name", "outcomes", "warn"]
 Value = TypeVar("Value")
 
 
-_registry: dict[Any, Any] = {}
+# our own: Python's registries are forgotten whenever anybody changes a filter
+_told: set[str] = set()
+
+
+def _says_each_time() -> bool:
+    """Say whether the user wants to be told more than once."""
+    for action, text, category, module, _ in warnings.filters:
+        if text is None and module is None and issubclass(CacheWarning, category):
+            if action in ("always", "all", "error"):
+                return True
+            break
+    return config.current().verbosity == "full"
 
 
 def warn(message: str) -> None:
     """Tell the user in one line, once for each text, what the cache could not do."""
+    if message in _told and not _says_each_time():
+        return
+    _told.add(message)
     # explicit place: a line of ours shown below the message would tell nobody anything
     try:
         warnings.warn_explicit(
-            message, CacheWarning, "nbcache", 1, module="nbcache", registry=_registry
+            message, CacheWarning, "nbcache", 1, module="nbcache", registry={}
         )
     except CacheWarning:
         # where warnings are errors, the user's result still comes first
@@ -179,6 +194,7 @@ class Core:
     ) -> Outcome:
         stored: Entry | None = None
         refused = computed.refused
+        storing, began = 0.0, time.perf_counter()
         if request.write and not refused:
             try:
                 entry, content = task.encode(computed)
@@ -189,6 +205,7 @@ class Core:
                     slug=request.slug,
                     overwrite=miss.reason in _REPLACED,
                 )
+                storing = time.perf_counter() - began
             except UnstorableValue as error:
                 refused = str(error)
             except Exception as error:
@@ -199,7 +216,7 @@ class Core:
             warn(f"{request.name!r} was run, not stored: {refused}")
         elif computed.told:
             warn(f"{request.name!r} was stored, but {computed.told}")
-        return self._note(
+        outcome = self._note(
             Outcome(
                 name=request.name,
                 kind=request.kind,
@@ -210,6 +227,7 @@ class Core:
                 seconds=computed.seconds,
                 changes=tuple(map(str, miss.changes)) or _texts(miss.detail),
                 refused=refused,
+                storing=storing,
                 bytes=stored.bytes if stored else 0,
                 created=stored.created if stored else 0.0,
                 variables=tuple(str(row[0]) for row in stored.variables)
@@ -219,6 +237,11 @@ class Core:
             ),
             request.notebook,
         )
+        # for a cell the notice says it
+        is_said = request.kind == "function" and self.settings.verbosity != "quiet"
+        if is_said and outcome.is_not_worth_it:
+            warn(f"{request.name!r} was stored, but {NOT_WORTH_IT}")
+        return outcome
 
     # --- what is said about it
 

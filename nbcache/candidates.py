@@ -122,7 +122,7 @@ class Candidates:
         if changes:
             return Miss("file", tuple(changes), earlier=entry)
         try:
-            randomness.require_unseeded(entry.state)
+            randomness.require_unseeded(entry.state, self.request.rng)
         except LookupError as error:
             return Miss("dependency", detail=str(error))
         return None

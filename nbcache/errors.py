@@ -23,6 +23,9 @@ class NbcacheError(Exception):
     """Whatever nbcache raises on purpose."""
 
 
+_IDENTIFY = "say what identifies it with nbcache.register_hash(type, function)"
+
+
 class UnhashableValue(NbcacheError, TypeError):
     """A value cannot be part of a key.
 
@@ -41,10 +44,15 @@ class UnhashableValue(NbcacheError, TypeError):
         self.type_name = type_name
         self.reason = reason
         why = f" ({reason})" if reason else ""
-        super().__init__(
-            f"cannot be part of a key: {path}: {type_name}{why}. "
-            "Leave it out with ignore=, or say what identifies it with "
-            "nbcache.register_hash(type, function)"
+        self._told = f"cannot be part of a key: {path}: {type_name}{why}. "
+        super().__init__(f"{self._told}Leave it out with ignore=, or {_IDENTIFY}")
+
+    def of_cell(self) -> str:
+        """Say it of an input of a cell, where other words leave it out."""
+        name = self.path.partition(".")[0].partition("[")[0]
+        return (
+            f"input {self._told}Leave it out with --ignore {name}, let only its type "
+            f"count with --opaque {name}, or {_IDENTIFY}"
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbcache.cache import Core
 from nbcache.errors import UnknownName
-from nbcache.outcome import Outcome, outcomes
+from nbcache.outcome import NOT_WORTH_IT, Outcome, outcomes
 from nbcache.storage.entry import Entry
 from nbcache.storage.history import Use
 from nbcache.storage.rows import COLUMNS, row
@@ -253,6 +253,8 @@ def _brief(outcome: Outcome) -> str:
     """Say it without figures that vary: they would spoil comparisons of notebooks."""
     if outcome.hit:
         return f"{outcome.name!r} from the cache"
+    if outcome.is_not_worth_it:
+        return f"stored {outcome.name!r}, but {NOT_WORTH_IT}"
     if outcome.stored and outcome.seconds > WORTH_SAYING_S:
         return f"stored {outcome.name!r} ({', '.join(outcome.variables)})"
     return ""
@@ -272,7 +274,8 @@ def _full(outcome: Outcome) -> str:
     ran = "ran" if outcome.reason == "new" else "runs again"
     kept = f"stored {names} ({size})" if outcome.stored else "not stored"
     took = seconds_text(outcome.seconds)
-    return f"{outcome.name!r} {ran}: {why}; {took}, {kept}"
+    worth = f", but {NOT_WORTH_IT}" if outcome.is_not_worth_it else ""
+    return f"{outcome.name!r} {ran}: {why}; {took}, {kept}{worth}"
 
 
 _REASONS = {

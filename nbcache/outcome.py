@@ -13,6 +13,7 @@ from nbcache.storage.store import Content, Opened
 from nbcache.trace.observed import Observed
 
 __all__ = [
+    "NOT_WORTH_IT",
     "Computed",
     "Hit",
     "Miss",
@@ -24,6 +25,11 @@ __all__ = [
 ]
 
 Value = TypeVar("Value")
+
+NOTICEABLE_S = 0.5
+"""Below, storing that takes longer than computing is not worth a word."""
+
+NOT_WORTH_IT = "storing took longer than computing: caching is not worth it here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Request:
         s to wait for whoever computes the same; None waits while it lives.
     tags : tuple of str
         The user's words for an entry, to list and clear by.
+    rng : {'keep', 'refuse', 'ignore'}
+        What becomes of values that nobody seeded, see `randomness`.
     private : bool
         Keep no summaries of values in the entry, and never share it.
     """
@@ -73,6 +81,7 @@ class Request:
     lock_timeout: float | None = None
     tags: tuple[str, ...] = ()
     private: bool = False
+    rng: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +126,13 @@ class Miss:
 class Outcome:
     """What happened to one request; notices, `why` and listings all show this.
 
-    ``explained`` is plain data that `explaining.story` makes of a miss: all that `why`
-    says of it, in a later process too.
+    Parameters
+    ----------
+    storing : float
+        s that encoding and writing took.
+    explained : dict
+        Plain data that `explaining.story` makes of a miss: all that `why` says of it,
+        in a later process too.
     """
 
     name: str
@@ -135,6 +149,12 @@ class Outcome:
     created: float = 0.0
     variables: tuple[str, ...] = ()
     explained: dict[str, Any] = field(default_factory=dict)
+    storing: float = 0.0
+
+    @property
+    def is_not_worth_it(self) -> bool:
+        """Whether storing took longer than computing, and long enough to be noticed."""
+        return self.stored and self.storing > max(self.seconds, NOTICEABLE_S)
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain data."""

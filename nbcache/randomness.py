@@ -66,8 +66,10 @@ class RandomWatch:
         """Give the libraries whose earlier state went into the results."""
         return [library for library in self.after if library not in self.reseeded]
 
-    def found(self) -> dict[str, str]:
+    def found(self, mode: str = "keep") -> dict[str, str]:
         """Give the digests of states that the user had seeded, and that were used."""
+        if mode == "ignore":
+            return {}
         return {
             library: self.before[library]
             for library in self.consumed()
@@ -77,9 +79,26 @@ class RandomWatch:
     def _unseeded(self) -> list[str]:
         return [one for one in self.consumed() if one not in self.seeded_before]
 
-    def told(self) -> str:
+    def refusal(self, mode: str = "keep") -> str:
+        """Say that nobody seeded what it draws from, if that is refused; else ''.
+
+        Parameters
+        ----------
+        mode : {'keep', 'refuse', 'ignore'}
+            What becomes of values from a generator that nobody seeded: they are stored
+            with a warning, are not stored, or count like any others.
+        """
+        drawn = self._unseeded() if mode == "refuse" else []
+        if not drawn:
+            return ""
+        return (
+            f"it draws from the global generator of {drawn[0]}, which nobody seeded: "
+            "seed it in the cell, or choose --rng keep"
+        )
+
+    def told(self, mode: str = "keep") -> str:
         """Say that a random result is kept as it is; '' if none is."""
-        drawn = self._unseeded()
+        drawn = self._unseeded() if mode == "keep" else []
         if not drawn:
             return ""
         return (
@@ -87,8 +106,14 @@ class RandomWatch:
             "its values stay as they are"
         )
 
-    def to_json(self) -> dict[str, list[str]]:
-        """Give what a hit must know: libraries drawn from, and seeded."""
+    def kept(self, mode: str = "keep") -> dict[str, Any]:
+        """Give the states to store."""
+        return {} if mode == "ignore" else self.after
+
+    def to_json(self, mode: str = "keep") -> dict[str, list[str]]:
+        """Give what a hit must know: libraries drawn from, seeded, and not stored."""
+        if mode == "ignore":
+            return {"drawn": [], "seeded": [], "unkept": sorted(self.after)}
         return {"drawn": self._unseeded(), "seeded": sorted(self.seeded)}
 
 
@@ -146,21 +171,30 @@ def seeded_digest(library: str) -> str:
     return hashing.digest(_state(library)) if library in _seeded else ""
 
 
-def require_unseeded(state: Mapping[str, Any]) -> None:
+def require_unseeded(state: Mapping[str, Any], mode: str = "keep") -> None:
     """Refuse an entry whose random values today's seed would make others.
 
     Raises
     ------
     LookupError
-        A library that it drew from has been seeded in this process.
+        A library that it drew from has been seeded in this process, or its values or
+        states are not what `mode` asks for (`RandomWatch.refusal`).
     """
+    if mode == "ignore":
+        return
+    if state.get("unkept"):
+        raise LookupError("it was stored with --rng ignore, without random states")
+    if mode == "refuse" and state.get("drawn"):
+        raise LookupError("it holds values of a generator that nobody seeded")
     for library in state.get("drawn", ()):
         if library in _seeded:
             raise LookupError(f"the global generator of {library} is seeded now")
 
 
-def restore(states: dict[str, Any], seeded: list[str]) -> None:
+def restore(states: dict[str, Any], seeded: list[str], mode: str = "keep") -> None:
     """Put the generators into the states after a run; remember what it seeded."""
+    if mode == "ignore":
+        return
     for library in seeded:
         if library in states:
             _tell(library)

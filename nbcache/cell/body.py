@@ -11,7 +11,8 @@ import ast
 import asyncio
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import CodeType
 from typing import Any
 
@@ -53,6 +54,8 @@ class Body:
         Whether it awaits at its top level.
     interactivity : str
         Which statements show their value: `ast_node_interactivity` of the shell.
+    watched : callable (ast.stmt) -> context manager
+        In which a statement is run.
 
     Raises
     ------
@@ -79,6 +82,9 @@ class Body:
         self.quiet = parsed.quiet
         self.is_async = bool(shell.autoawait and parsed.awaits)
         self.interactivity: str = shell.ast_node_interactivity
+        self.watched: Callable[[ast.stmt], AbstractContextManager[None]] = lambda _: (
+            nullcontext()
+        )
 
     def run(self) -> None:
         """Run it in the shell's namespace, statement by statement.
@@ -122,7 +128,8 @@ class Body:
         runs what stands before.
         """
         for node, shows in _units(self.tree.body, self.interactivity, self.quiet):
-            yield _compile(self._shell, node, self.filename, shows)
+            with self.watched(node):
+                yield _compile(self._shell, node, self.filename, shows)
 
 
 def run_nodes(

@@ -1,8 +1,8 @@
 """Which statements of a cell are executed again on a hit.
 
-Imports, and definitions that evaluate nothing but constants and names whose values a
-hit finds as the run found them: cheap, and better than any stored form of a function,
-class or module.
+Imports, ``%matplotlib`` and ``%config``, and definitions that evaluate nothing but
+constants and names whose values a hit finds as the run found them: cheap, and better
+than any stored form of a function, class or module.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+from nbcache.cell.magics import sets_up
 from nbcache.keys import flow
 
 __all__ = ["repeated_nodes"]
@@ -68,7 +69,7 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
     for statement, names in zip(tree.body, stores, strict=True):
         if any(bound[name] > 1 for name in names):
             continue
-        if isinstance(statement, ast.Import | ast.ImportFrom):
+        if isinstance(statement, ast.Import | ast.ImportFrom) or sets_up(statement):
             chosen = True
         elif isinstance(statement, _DEFINITIONS):
             used = set(_evaluated(statement))

@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nbcache.keys.key import Change, Key
 
-__all__ = ["Place", "mutation"]
+__all__ = ["mutation"]
 
 _MISSING = object()
-_CHANGES_NOTHING = frozenset({"code", "library", "python"})
-
-
-@dataclass(frozen=True)
-class Place:
-    """Working directory and environment of the process."""
-
-    folder: str
-    environment: Mapping[str, str]
-
-    @classmethod
-    def now(cls) -> Place:
-        """Note where the process is."""
-        return cls(_folder(), dict(os.environ))
-
-    def left(self, tree: ast.AST) -> str:
-        """Say what of it a cell has changed since; '' for nothing.
-
-        Parameters
-        ----------
-        tree : ast.AST
-            The cell: what is imported may set variables, and is imported on a hit too.
-        """
-        if _folder() != self.folder:
-            return "it changed the working directory, which a hit would not"
-        names = {getattr(node, "attr", "") for node in ast.walk(tree)}
-        names |= {getattr(node, "id", "") for node in ast.walk(tree)}
-        if {"environ", "putenv", "unsetenv"} & names and (
-            dict(os.environ) != self.environment
-        ):
-            return "it changed environment variables, which a hit would not"
-        return ""
-
-
-def _folder() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:
-        return ""
+# settings and environment are restored: `nbcache.surroundings`
+_CHANGES_NOTHING = frozenset({"code", "library", "python", "settings", "env"})
 
 
 def mutation(
@@ -80,11 +39,6 @@ def mutation(
             return (
                 f"it changed its input {what!r} in place, which a hit would not. "
                 f"Make a new object, or put what makes {what!r} into this cell"
-            )
-        if kind == "settings":
-            return (
-                f"it changed settings of {what}, which a hit would not. "
-                "Move that to a cell of its own"
             )
         if not _is_rebound(change, before, namespace):
             return f"it changed {change.label!r} in place, which a hit would not"

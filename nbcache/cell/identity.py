@@ -13,11 +13,12 @@ from typing import Any
 
 from nbcache.cell import magics
 from nbcache.cell.body import Body
+from nbcache.cell.lasting_calls import lasting_call
 from nbcache.cell.options import CellOptions
-from nbcache.cell.surroundings import setting_parts
 from nbcache.keys import details, flow, hashing, modules, source, uses
 from nbcache.keys.dependencies import Dependencies, is_users
 from nbcache.keys.key import Key, Part
+from nbcache.surroundings.settings import setting_parts
 
 __all__ = ["CellIdentity", "identify"]
 
@@ -120,7 +121,7 @@ def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -
     unknown = magics.unknown_magics(tree)
     if unknown:
         return f"what {', '.join(unknown)} reads cannot be seen"
-    return ""
+    return lasting_call(tree, namespace)
 
 
 def _loose_names(
@@ -161,7 +162,7 @@ def _key(
         {node.attr for node in ast.walk(analysed) if isinstance(node, ast.Attribute)}
     )
     _imports(collected, analysed, namespace)
-    for variable in sorted(uses.environment_reads(analysed)):
+    for variable in sorted(uses.environment_reads(analysed, stores=False)):
         collected.environment(variable)
     for expression in options.deps:
         collected.add(f"deps {expression}", eval(expression, dict(namespace)))

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["expanded", "unknown_magics"]
+__all__ = ["expanded", "sets_up", "unknown_magics"]
 
 _RUNS_CODE = frozenset({"time", "timeit", "prun"})
 _READS_NOTHING = frozenset({"matplotlib", "config"})
 _OPTIONS = re.compile(r"^(?:\s*-[a-zA-Z]\S*(?:\s+\d+(?=\s))?)*\s*(?:--\s+)?")
+_SETTING = re.compile(r"^\s*\w+\s*[=\s]\s*[^\s{}$][^{}$]*$")
 _BRACES = re.compile(r"\{([^{}]+)\}")
 _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
 
@@ -40,7 +41,7 @@ def unknown_magics(tree: ast.Module) -> list[str]:
             name = texts[0] if texts else "?"
             if kind in ("system", "getoutput"):
                 continue
-            known = name in _RUNS_CODE | _READS_NOTHING
+            known = name in _RUNS_CODE | _READS_NOTHING or _sets_variable(texts)
             if kind == "run_cell_magic" and name not in ("time", "timeit", "prun"):
                 found.append(f"%%{name}")
             elif not known:
@@ -54,6 +55,22 @@ def unknown_magics(tree: ast.Module) -> list[str]:
     if len(uses) > len(calls):
         found.append("get_ipython()")
     return found
+
+
+def sets_up(statement: ast.stmt) -> bool:
+    """Say whether a statement is a magic that only sets up how things are shown."""
+    calls = list(_calls(statement)) if isinstance(statement, ast.Expr) else []
+    return any(
+        kind == "run_line_magic"
+        and texts[:1] in (["matplotlib"], ["config"])
+        and not set("{}$").intersection("".join(texts[1:]))
+        for kind, texts in calls
+    )
+
+
+def _sets_variable(texts: list[str]) -> bool:
+    """Say whether a magic only sets an environment variable to a text as it stands."""
+    return texts[:1] in (["env"], ["set_env"]) and any(map(_SETTING.match, texts[1:]))
 
 
 def _calls(statement: ast.stmt) -> Iterator[tuple[str, list[str]]]:

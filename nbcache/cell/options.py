@@ -24,6 +24,8 @@ class CellOptions:
         Expressions whose values belong to the key.
     refresh, output, compress : bool
         Run in any case; replay outputs on a hit; deflate the entry.
+    rng : {'keep', 'refuse', 'ignore'}
+        What becomes of values that nobody seeded, see `randomness`.
     """
 
     name: str = ""
@@ -34,6 +36,7 @@ class CellOptions:
     refresh: bool = False
     output: bool = True
     compress: bool = False
+    rng: str = "keep"
 
     def to_json(self) -> dict[str, Any]:
         """Give them as plain data, so that the entry can be computed again."""

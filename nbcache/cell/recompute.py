@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nbcache import randomness
+from nbcache import randomness, surroundings
 from nbcache.cache import Core
 from nbcache.cell.body import Body
 from nbcache.cell.capture import muted
@@ -83,6 +83,7 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
             kind="cell",
             notebook=stored.notebook,
             refresh=True,
+            rng=task.options.rng,
         )
         with core.flight(request):
             computed = _computed(task)
@@ -284,15 +285,17 @@ _PUTS: dict[type, Callable[[Any, list[Any]], None]] = {
 
 @contextmanager
 def _put_back_process() -> Iterator[None]:
-    """Put back random generators, working directory and environment."""
+    """Put back random generators, directory, environment, settings."""
     states: dict[str, Any] = {"random": random.getstate()}
     if "numpy" in sys.modules:
         states["numpy"] = sys.modules["numpy"].random.get_state()
     seeded = set(randomness._seeded)
     environment, folder = dict(os.environ), Path.cwd()
+    put_settings_back = surroundings.settings_kept()
     try:
         yield
     finally:
+        put_settings_back()
         randomness.restore(states, [])
         randomness._seeded.intersection_update(seeded)
         if dict(os.environ) != environment:

@@ -9,25 +9,26 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
-from nbcache import outputs, randomness, trace
+from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
 from nbcache.cell.body import Body, run_nodes, user_traceback
-from nbcache.cell.capture import Recording, recording
+from nbcache.cell.capture import recording
 from nbcache.cell.definitions import repeated_nodes
-from nbcache.cell.effects import Place, mutation
+from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
+from nbcache.cell.run import Run
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.frozen import frozen_told
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
 from nbcache.trace.named import Named
-from nbcache.trace.observed import Observed
 
 __all__ = ["CellTask"]
 
@@ -49,31 +50,6 @@ class Standin:
 
     def __repr__(self) -> str:
         return self._text
-
-
-@dataclass
-class Run:
-    """What a run of the cell left, besides the namespace."""
-
-    before: Mapping[str, Any]
-    place: Place
-    touched: trace.Trace
-    random: randomness.RandomWatch
-    record: Recording
-
-    def computed(self, seconds: float, store: str) -> Computed[None]:
-        """Give the result of a run that may be kept as far as the namespace goes."""
-        for library, digest in self.random.found().items():
-            self.touched.note([Observed("random", library, digest)])
-        settled = self.touched.settled(store)
-        return Computed(
-            None,
-            seconds + settled.seconds,
-            settled.refused,
-            self.random.told() or settled.told,
-            settled.found,
-            settled.written,
-        )
 
 
 @dataclass
@@ -140,7 +116,10 @@ class CellTask:
                 touched = stack.enter_context(trace.recording(self._named()))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(before, Place.now(), touched, random, record)
+                around = stack.enter_context(surroundings.watching())
+                texts = surroundings.literals(self.body.tree)
+                self.run = Run(before, around, touched, random, record, texts)
+                self.body.watched = around.imports_of(self.nodes)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -161,7 +140,14 @@ class CellTask:
             refused = f"what it did could not be told: {error!r}"
         if refused or self.run is None:
             return Computed(None, self.seconds, refused)
-        return self.run.computed(self.seconds, self.store)
+        computed = self.run.computed(self.seconds, self.store, self.options.rng)
+        if self.options.rng == "keep":
+            computed.told = "; ".join(filter(None, (computed.told, self._frozen())))
+        return computed
+
+    def _frozen(self) -> str:
+        functions = self.identity.functions
+        return frozen_told(functions, self.body.tree, self.namespace)
 
     def _named(self) -> Named:
         """Give what the cell and the functions that it reaches name and get."""
@@ -180,10 +166,18 @@ class CellTask:
             return self.identity.refused or self.unobserved
         if run.record.error_shown:
             return "it showed an error"
-        mutated = self._mutated(run)
-        if mutated:
-            return mutated
-        return ""
+        mode = self.options.rng
+        return (
+            self._mutated(run)
+            or run.random.refusal(mode)
+            or (mode == "refuse" and self._frozen())
+            or run.around.threads.rebound(self._bound_elsewhere(run))
+        )
+
+    def _bound_elsewhere(self, run: Run) -> list[str]:
+        """Give the names that are others now, though nothing in the cell binds them."""
+        stores = self.identity.flow.stores | self.identity.flow.late
+        return [name for name in self._bound(run) if name not in stores]
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""
@@ -191,7 +185,7 @@ class CellTask:
             after = identify(self.shell, self.body, self.options, run.before).key
         except Exception as error:
             return f"after the run, it has no key: {error}"
-        return run.place.left(self.body.tree) or mutation(
+        return run.around.refusal() or mutation(
             self.identity.key, after, run.before, self.namespace
         )
 
@@ -211,7 +205,8 @@ class CellTask:
         shown = run.record.outputs()
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
-            **run.random.to_json(),
+            **run.random.to_json(self.options.rng),
+            **run.around.to_json(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -266,8 +261,9 @@ class CellTask:
     ) -> codec.Encoded:
         """Encode values, random states and the last value; the last one if possible."""
         whole = dict(values)
-        if run.random.after:
-            whole[randomness.RANDOM] = run.random.after
+        states = run.random.kept(self.options.rng)
+        if states:
+            whole[randomness.RANDOM] = states
         has_value = run.record.result or run.record.value is not None
         if has_value and not _is_figure(run.record.value):
             try:
@@ -346,6 +342,7 @@ class CellTask:
         }
         try:
             values = self._decoded(opened)
+            put_around = surroundings.prepared(opened.entry.state)
         except BaseException:
             self._roll_back(before)
             raise
@@ -355,7 +352,9 @@ class CellTask:
         self.namespace.update(values)
         for name in state.get("deleted", []):
             self.namespace.pop(name, None)
-        randomness.restore(random, state.get("seeded", []))
+        for failed in put_around():
+            warn(f"{self.name!r} was restored but for this: {failed}")
+        randomness.restore(random, state.get("seeded", []), self.options.rng)
         self._show(shown, state, result)
 
     def _decoded(self, opened: Opened) -> dict[str, Any]:

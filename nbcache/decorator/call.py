@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from nbcache import randomness, trace
+from nbcache import randomness, surroundings, trace
 from nbcache.decorator.options import Options, name_of
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing, origin, secret, source
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.dependencies import Dependencies, unwrap
+from nbcache.keys.frozen import frozen_told
 from nbcache.keys.key import Key, Part
 from nbcache.outcome import Computed
 from nbcache.storage import codec
@@ -157,22 +158,32 @@ class CallTask:
     def compute(self) -> Computed[Any]:
         """Call the function; see whether what it did allows storing the result."""
         before = self._written_digests()
-        with trace.recording(self._named()) as touched, randomness.watching() as random:
+        with (
+            trace.recording(self._named()) as touched,
+            randomness.watching() as random,
+            surroundings.watching() as around,
+        ):
             began = time.perf_counter()
             value = self.function(*self.args, **self.kwargs)
             seconds = time.perf_counter() - began
         self.random = random
-        refused = self._refused()
+        refused = self._refused() or around.left()
         if refused:
             return Computed(value, seconds, refused)
         for library, digest in random.found().items():
             touched.note([Observed("random", library, digest)])
         settled = touched.settled(self.store)
+        told = (
+            self._repeated_not(before)
+            or random.told()
+            or frozen_told(self.found.functions)
+            or settled.told
+        )
         return Computed(
             value,
             seconds + settled.seconds,
             settled.refused,
-            self._repeated_not(before) or random.told() or settled.told,
+            told,
             settled.found,
             settled.written,
         )

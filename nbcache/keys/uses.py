@@ -74,14 +74,27 @@ def _written(statement: ast.AST) -> ast.Name | None:
 # --- other things that code names by a literal
 
 
-def environment_reads(tree: ast.AST) -> set[str]:
-    """Give the environment variables that code reads by a literal name."""
+def environment_reads(tree: ast.AST, *, stores: bool = True) -> set[str]:
+    """Give the environment variables that code reads by a literal name.
+
+    Parameters
+    ----------
+    tree : ast.AST
+        Any code.
+    stores : bool
+        Whether ``os.environ["X"] = ...`` counts too.
+    """
     found = set()
     for node in ast.walk(tree):
+        if not stores and isinstance(getattr(node, "ctx", None), ast.Store):
+            continue
         name = _environment_name(node)
         if name is not None:
             found.add(name)
     return found
+
+
+_ENVIRONMENT_READS = frozenset({"get", "pop", "setdefault"})
 
 
 def _environment_name(node: ast.AST) -> str | None:
@@ -96,7 +109,7 @@ def _environment_name(node: ast.AST) -> str | None:
         return _literal(node.args[0])
     if isinstance(function, ast.Attribute) and (
         function.attr == "getenv"
-        or (function.attr in ("get", "setdefault") and _is_environ(function.value))
+        or (function.attr in _ENVIRONMENT_READS and _is_environ(function.value))
     ):
         return _literal(node.args[0])
     return None

@@ -186,7 +186,7 @@ class NbcacheMagics(Magics):
                 return _planned(self.shell, core, body, options, self.raw_cell or "")
         except UnhashableValue as error:
             name = arguments.name or "cell"
-            core.refuse(name, "cell", f"input {error}", 0.0)
+            core.refuse(name, "cell", error.of_cell(), 0.0)
         except Exception as error:
             warn(f"{arguments.name or 'cell'!r} has no key: {error!r}")
         return None
@@ -236,6 +236,7 @@ def _planned(
         notebook=notebook_name(),
         refresh=options.refresh,
         write=not core.settings.read_only,
+        rng=options.rng,
     )
     task = CellTask(
         shell=shell,

@@ -71,25 +71,21 @@ CASES = {
         "import os\nos.environ.pop('REGRESSION', None)",
         "os.environ.update(REGRESSION='1')",
         "os.environ.get('REGRESSION')",
-        "environment variables",
     ),
     "the working directory": Case(
         "import os, tempfile\nold = os.getcwd()",
         "os.chdir('/')",
         "here = os.getcwd(); os.chdir(old); here",
-        "working directory",
     ),
     "options of numpy": Case(
         "import numpy as np\nnp.set_printoptions(precision=8)",
         "np.set_printoptions(precision=2)",
         "np.pi * np.ones(1)",
-        "settings of numpy",
     ),
     "options of a library that the cell loads": Case(
         "",
         "import matplotlib\nmatplotlib.rcParams['lines.linewidth'] = 9.0",
         "matplotlib.rcParams['lines.linewidth'], matplotlib.rcdefaults()",
-        "settings of matplotlib",
     ),
     "an expression that fails after the run": Case(
         "x = [1]", "--deps x[0]\nx.pop()\ny = 1", "x, y", "it has no key"
