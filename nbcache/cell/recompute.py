@@ -83,6 +83,8 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
             kind="cell",
             notebook=stored.notebook,
             refresh=True,
+            expires_after=stored.expires_after,
+            private=stored.private,
         )
         with core.flight(request):
             computed = _computed(task)

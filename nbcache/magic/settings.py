@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from traitlets import Bool, Enum, TraitType, Unicode
+from traitlets import Bool, Enum, TraitError, TraitType, Unicode
 from traitlets.config import Configurable
 
 from nbcache import config
@@ -14,14 +14,31 @@ from nbcache.errors import CacheWarning
 __all__ = ["NbCache", "settings_of"]
 
 
+class _Read(TraitType[Any, Any]):
+    """A number or duration, in any of the forms that the setting takes."""
+
+    def __init__(self, name: str, value: Any, help_text: str) -> None:
+        super().__init__(value, allow_none=True, help=help_text)
+        self.setting = name
+
+    def validate(self, _owner: Any, value: Any) -> Any:
+        """Give the value in the setting's type; None takes the setting back."""
+        try:
+            return config.parse(self.setting, value)
+        except ValueError as error:
+            raise TraitError(str(error)) from None
+
+
 def _trait(name: str) -> TraitType[Any, Any]:
-    help_text, choices, _ = config.describe()[name]
+    help_text, choices, default = config.describe()[name]
     # today's value, so that the environment and pyproject.toml show in %config
     value = getattr(config.current(), name)
     if isinstance(value, bool):
         return Bool(value, help=help_text).tag(config=True)
     if choices:
         return Enum(choices, value, help=help_text).tag(config=True)
+    if not isinstance(default, str):
+        return _Read(name, value, help_text).tag(config=True)
     return Unicode(value, help=help_text).tag(config=True)
 
 
