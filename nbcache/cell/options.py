@@ -40,6 +40,8 @@ class CellOptions:
         Keep no summaries of values in the entry, and never share it.
     trust_magics : bool
         Keep the cell though magics that are not known may read anything.
+    statement : bool
+        Whether it is the statement of a ``%cached``.
     """
 
     name: str = ""
@@ -58,6 +60,7 @@ class CellOptions:
     rng: str = "keep"
     private: bool = False
     trust_magics: bool = False
+    statement: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give them as plain data, so that the entry can be computed again."""

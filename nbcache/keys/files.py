@@ -27,18 +27,19 @@ def matching_files(pattern: str) -> list[str]:
     A path that exists is meant itself, whatever characters are in it; a folder stands
     for all files below it.  ``**`` matches folders at any depth.
     """
-    expanded = os.path.expanduser(pattern)
-    if not os.path.lexists(expanded):
-        found = glob.glob(expanded, recursive=True, include_hidden=True)
-    elif os.path.isdir(expanded):
+    path = Path(pattern).expanduser()
+    if path.is_dir():
         found = [
             os.path.join(folder, name)
-            for folder, _, names in os.walk(expanded)
+            for folder, _, names in os.walk(path)
             for name in names
         ]
+    elif os.path.lexists(path):
+        found = [str(path)]
     else:
-        found = [expanded]
-    return sorted(path for path in found if not os.path.isdir(path))
+        # pathlib takes no absolute pattern
+        found = glob.glob(str(path), recursive=True, include_hidden=True)  # noqa: PTH207
+    return sorted(one for one in found if not Path(one).is_dir())
 
 
 def content_digest(path: str) -> str:
