@@ -9,9 +9,7 @@ texts are all made from the fields of `Settings`.
 
 from __future__ import annotations
 
-import datetime
 import os
-import re
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nbcache import durations
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "configure",
     "current",
     "describe",
-    "seconds",
     "set_cache_dir",
     "using",
 ]
@@ -47,38 +45,9 @@ def _setting(
     return field(default=default, metadata=metadata)
 
 
-_UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)")
-
-
-def seconds(value: Any) -> float:
-    """Give a duration in s.
-
-    Parameters
-    ----------
-    value : timedelta, float or str
-        Seconds as a number, or text such as ``90s``, ``15m``, ``12h``, ``7d``, ``2w``.
-
-    Raises
-    ------
-    ValueError
-        It is no duration, or a negative one.
-    """
-    if isinstance(value, datetime.timedelta):
-        value = value.total_seconds()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if 0 <= value < float("inf"):
-            return float(value)
-    elif isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip().lower())
-        if found and found[2] in _UNITS_S:
-            return float(found[1]) * _UNITS_S[found[2]]
-    raise ValueError(f"no duration: {value!r}. Write 90s, 15m, 12h, 7d or 2w")
-
-
 def _seconds(name: str, value: Any) -> float:
     try:
-        return seconds(value)
+        return durations.seconds(value)
     except ValueError as error:
         raise ValueError(f"setting {name}: {error}") from None
 
@@ -94,6 +63,13 @@ def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not text.isdecimal():
         raise ValueError(f"setting {name} is a number from 0, not {value!r}")
     return int(text)
+
+
+def _positive(name: str, value: Any) -> int:
+    number = _count(name, value)
+    if not number:
+        raise ValueError(f"setting {name} is a number from 1, not {value!r}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +112,7 @@ class Settings:
         "as well: 30s, 5m, or never (wait while it lives)",
         read=_seconds_or_never,
     )
+    page_size: int = _setting(15, "Rows of a page of the panel", read=_positive)
     confirm: bool = _setting(True, "Ask before all entries are deleted")
     track_versions: str = _setting(
         "major.minor",

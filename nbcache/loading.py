@@ -89,7 +89,7 @@ def _decoded(opened: Opened) -> dict[str, Any]:
 def _unchanged_inputs(entry: Entry, scope: Mapping[str, Any]) -> dict[str, Any]:
     """Give the inputs to which values may refer: only those that are what they were."""
     found = {}
-    for label, digest, _ in entry.parts:
+    for label, digest, *_ in entry.parts:
         kind, _, name = label.partition(" ")
         if kind != "input" or name not in scope:
             continue
