@@ -7,7 +7,7 @@ import builtins
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbcache.cell import magics
@@ -40,6 +40,8 @@ class CellIdentity:
         The values that it may read, by name.
     values : dict of str to object
         What it reaches through functions, classes and modules, by label.
+    functions : tuple of function
+        The user's functions that it reaches.
     refused : str
         Why no result of it may be kept; '' if it may.
     """
@@ -49,6 +51,7 @@ class CellIdentity:
     also: tuple[Key, ...] = ()
     inputs: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    functions: tuple[FunctionType, ...] = ()
     refused: str = ""
 
 
@@ -73,11 +76,19 @@ def identify(
     found = flow.analyse(analysed)
     refused = _refusal(body.tree, found, namespace, options.trust_magics)
     loose = _loose_names(found, namespace, starred_values(analysed))
-    key, inputs, values = _key(body, analysed, found, options, namespace, frozenset())
+    key, inputs, collected = _key(
+        body, analysed, found, options, namespace, frozenset()
+    )
     also = []
     if loose:
         also.append(_key(body, analysed, found, options, namespace, loose)[0])
-    return CellIdentity(found, key, tuple(also), inputs, values, refused)
+    reached = {
+        label: value
+        for label, value in collected.values.items()
+        if not label.startswith("input ")
+    }
+    functions = collected.functions()
+    return CellIdentity(found, key, tuple(also), inputs, reached, functions, refused)
 
 
 def starred_values(tree: ast.Module) -> dict[str, Any]:
@@ -141,7 +152,7 @@ def _key(
     options: CellOptions,
     namespace: Mapping[str, Any],
     unbound: frozenset[str],
-) -> tuple[Key, dict[str, Any], dict[str, Any]]:
+) -> tuple[Key, dict[str, Any], Dependencies]:
     opaque = {name: namespace[name] for name in options.opaque if name in namespace}
     collected = Dependencies(hashing.Walk(opaque=opaque.values()))
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
@@ -171,15 +182,10 @@ def _key(
     for pattern in options.files:
         collected.parts.extend(file_parts(pattern))
     collected.parts.extend(setting_parts())
-    reached = {
-        label: value
-        for label, value in collected.values.items()
-        if not label.startswith("input ")
-    }
     if options.private:
         bare = [Part(part.label, part.digest) for part in collected.parts]
-        return Key.of(bare), inputs, reached
-    return Key.of(collected.parts), inputs, reached
+        return Key.of(bare), inputs, collected
+    return Key.of(collected.parts), inputs, collected
 
 
 def _is_unread(name: str, namespace: Mapping[str, Any]) -> bool:

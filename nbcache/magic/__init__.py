@@ -61,7 +61,8 @@ def unload(shell: Any) -> None:
     shell.events.unregister("pre_run_cell", loaded.begin_cell)
     shell.events.unregister("post_run_cell", loaded.end_cell)
     shell.Completer.custom_matchers.remove(loaded.matcher)
-    shell.configurables.remove(loaded.settings)
+    for one in (loaded.settings, loaded.magics, loaded.lines, loaded.auto):
+        shell.configurables.remove(one)
     manager = shell.magics_manager
     for name in ("NbcacheMagics", "NbcacheLineMagics", "NbcacheAutoMagics"):
         manager.registry.pop(name, None)
