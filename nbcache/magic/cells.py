@@ -33,7 +33,7 @@ from nbcache.magic.arguments import (
     split_statement,
 )
 from nbcache.magic.plan import Plain, Plan, foretold, planned
-from nbcache.outcome import Miss
+from nbcache.outcome import Miss, outcomes
 
 __all__ = ["NbcacheMagics"]
 
@@ -172,7 +172,7 @@ class NbcacheMagics(Magics):
 
     def _finish(self, asked: Asked, plan: Plan) -> None:
         keep = asked.options.keep
-        if keep:
+        if keep and not outcomes[-1].hit:
             with trace.unseen():
                 request = plan.request
                 delete_old_versions(plan.core, request.name, request.notebook, keep)
