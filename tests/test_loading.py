@@ -31,7 +31,7 @@ def test_the_variables_of_the_newest_cell(shell):
     assert found["x"] == 2
     np.testing.assert_array_equal(found["y"], [0.0, 1.0, 2.0])
     assert found["y"].dtype == float
-    keys = nbcache.entries().index
+    keys = [entry.key for entry in nbcache.Cache().core.store.entries()]
     assert [nbcache.load(key)["x"] for key in keys] == [2, 1]
     assert nbcache.Cache().load("fit")["x"] == 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError, TraitType
 from traitlets.config import Configurable
@@ -14,7 +14,14 @@ from nbcache.errors import CacheWarning
 __all__ = ["NbCache", "settings_of"]
 
 
-class Setting(TraitType[Any, Any]):
+if TYPE_CHECKING:
+    _AnyTrait = TraitType[Any, Any]
+else:
+    # traitlets 5.9 has no generic traits
+    _AnyTrait = TraitType
+
+
+class Setting(_AnyTrait):
     """Is the setting itself, whoever changed it last; None takes it back.
 
     Parameters

@@ -24,8 +24,16 @@ class Notebook:
 
     def __call__(self, code: str) -> Ran:
         """Run a cell that must not fail."""
-        ran = self.kernel.run(code)
+        ran = self.run(code)
         assert ran.ok, ran.traceback or ran.stderr
+        return ran
+
+    def run(self, code: str) -> Ran:
+        """Run a cell that may fail."""
+        ran = self.kernel.run(code)
+        # what follows an error at once, ipykernel takes for part of the same Run All
+        while ran.reply["status"] == "aborted":
+            ran = self.kernel.run(code)
         return ran
 
     def value(self, expression: str) -> str:
@@ -42,7 +50,7 @@ class Notebook:
 
     def wrong(self, code: str) -> str:
         """Run a cell that is refused in one line; give the line."""
-        ran = self.kernel.run(code)
+        ran = self.run(code)
         assert not ran.ok
         assert ran.reply["ename"] == "UsageError", ran.traceback
         assert "\n" not in ran.reply["evalue"]

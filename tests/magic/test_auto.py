@@ -93,9 +93,9 @@ def test_unseen_requests_of_a_front_end_are_left_alone(notebook, seen):
 def test_errors_look_as_without(notebook, seen, cell):
     """Tracebacks, line numbers and the text of the cell."""
     notebook("%nbcache auto")
-    with_auto = notebook.kernel.run(cell)
+    with_auto = notebook.run(cell)
     seen()
-    without = notebook.kernel.run(cell)
+    without = notebook.run(cell)
     assert not with_auto.ok
     number, other = (str(one.reply["execution_count"]) for one in (with_auto, without))
     shown = with_auto.traceback.replace(f"[{number}]", f"[{other}]")

@@ -38,7 +38,7 @@ def test_options_stand_before_the_statement(notebook):
 
 def test_an_error_points_at_the_line(notebook):
     """Of the cell, and of the statement; nothing of nbcache is shown."""
-    ran = notebook.kernel.run("\nx = 1\nz = 0\n%cached y = x / z\nw = 2")
+    ran = notebook.run("\nx = 1\nz = 0\n%cached y = x / z\nw = 2")
     assert not ran.ok
     assert "----> 3 y = x / z" in ran.traceback
     assert "nbcache/" not in ran.traceback
