@@ -77,6 +77,42 @@ def test_ttl_is_kept_with_the_entry(notebook):
     assert shown == "[None, 172800.0, 43200.0]"
 
 
+def test_ttl_makes_old_results_stale(notebook):
+    """By the option of today; a longer one takes the same entry."""
+    pytest.importorskip("nbcache.conditions")
+    notebook("%%cached a --ttl 0s\nx = 1")
+    notebook("%%cached a --ttl 0s\nx = 1")
+    assert notebook.last()["reason"] == "expired"
+    assert "would run: expired" in notebook("%%cached a -n --ttl 0s\nx = 1").stdout
+    notebook("%%cached a --ttl 1h\nx = 1")
+    assert notebook.last()["hit"]
+
+
+def test_min_time_leaves_short_runs_out(notebook):
+    """Without a warning; the setting stands for the option."""
+    pytest.importorskip("nbcache.conditions")
+    assert notebook("%%cached a --min-time 1h\nx = 1").stderr == ""
+    assert not notebook.last()["stored"]
+    notebook("nbcache.configure(min_seconds='1h')")
+    notebook("%%cached a\nx = 1")
+    assert not notebook.last()["stored"]
+    notebook("%%cached a --min-time 0\nx = 1")
+    assert notebook.last()["stored"]
+
+
+def test_rng_decides_on_random_numbers_that_nobody_seeded(notebook):
+    """Kept with a line that says so, refused, or kept like any others."""
+    pytest.importorskip("nbcache.surroundings")
+    notebook("import random")
+    body = "x = random.random()"
+    assert "nobody seeded" in notebook(f"%%cached a\n{body}").stderr
+    assert notebook.last()["stored"]
+    notebook(f"%%cached b --rng refuse\ny = 2\n{body}")
+    assert not notebook.last()["stored"]
+    assert notebook(f"%%cached c --rng ignore\ny = 3\n{body}").stderr == ""
+    assert notebook.last()["stored"]
+
+
 def test_a_condition_that_is_false_leaves_the_cell_alone(notebook):
     """It runs; nothing is looked up or stored."""
     notebook("n = 1")
