@@ -16,6 +16,7 @@ from nbcache.api import (
     entries,
     explain,
     last,
+    load,
     read_only,
     refreshing,
 )
@@ -28,6 +29,7 @@ from nbcache.errors import (
     UnknownName,
     UnstorableValue,
 )
+from nbcache.keys.files import File
 from nbcache.keys.hashing import register_hash, unordered
 from nbcache.storage.codec import register_type
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cache",
     "CacheWarning",
+    "File",
     "NbcacheError",
     "NotCached",
     "UnhashableValue",
@@ -49,6 +52,7 @@ __all__ = [
     "entries",
     "explain",
     "last",
+    "load",
     "load_ipython_extension",
     "panel",
     "read_only",

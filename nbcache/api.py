@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
-from nbcache import config, info, why
+from nbcache import config, info, loading, why
 from nbcache.cache import Core, notebook_name
 from nbcache.decorator.options import options_of
 from nbcache.decorator.wrapper import CachedFunction, decorate
@@ -31,6 +31,7 @@ __all__ = [
     "entries",
     "explain",
     "last",
+    "load",
     "read_only",
     "refreshing",
 ]
@@ -141,6 +142,10 @@ class Cache:
     def entries(self) -> pd.DataFrame:
         """Give the entries as a DataFrame, newest first, key as index."""
         return info.frame(self.core)
+
+    def load(self, key_or_name: str) -> dict[str, Any]:
+        """Give the values of a stored result, running nothing; see `load`."""
+        return loading.load_values(self.core, key_or_name)
 
     def clear(self, name: str | None = None, *, all: bool = False) -> int:
         """Delete the entries of a name (globs allowed), or all.
@@ -310,6 +315,33 @@ def cached(
 def entries() -> pd.DataFrame:
     """Give the entries of the default cache as a DataFrame, newest first."""
     return _default.entries()
+
+
+def load(key_or_name: str) -> dict[str, Any]:
+    """Give the values of the newest result of a name, running nothing.
+
+    Works in any Python, without a notebook, as far as the values need none of its
+    classes and variables.  Whether the result is current is not asked.
+
+    Parameters
+    ----------
+    key_or_name : str
+        Name of a cell or function, or the key of an entry.
+
+    Returns
+    -------
+    dict of str to object
+        The variables of the newest cell of that name; else the result of the newest
+        call of the function of that name, as ``{"value": result}``.
+
+    Raises
+    ------
+    NotCached
+        There is no such entry, or its values refer to what is not here.
+    DamagedEntry, UntrustedEntry, OSError
+        The entry cannot be used.
+    """
+    return _default.load(key_or_name)
 
 
 def clear(name: str | None = None, *, all: bool = False) -> int:

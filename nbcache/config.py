@@ -12,22 +12,64 @@ from __future__ import annotations
 import os
 import tomllib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nbcache import durations
 from nbcache.errors import CacheWarning
 
-__all__ = ["Settings", "configure", "current", "describe", "set_cache_dir", "using"]
+__all__ = [
+    "Settings",
+    "configure",
+    "current",
+    "describe",
+    "set_cache_dir",
+    "using",
+]
 
 FOLDER = ".nbcache"
 _START = Path.cwd()
 
 
-def _setting(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"help": help, "choices": choices})
+def _setting(
+    default: Any,
+    help: str,
+    choices: tuple[str, ...] = (),
+    read: Callable[[str, Any], Any] | None = None,
+) -> Any:
+    """Make a field; ``read`` turns a value from outside into the setting's type."""
+    metadata = {"help": help, "choices": choices, "read": read}
+    return field(default=default, metadata=metadata)
+
+
+def _seconds(name: str, value: Any) -> float:
+    try:
+        return durations.seconds(value)
+    except ValueError as error:
+        raise ValueError(f"setting {name}: {error}") from None
+
+
+def _seconds_or_never(name: str, value: Any) -> float | None:
+    if isinstance(value, str) and value.strip().lower() == "never":
+        return None
+    return _seconds(name, value)
+
+
+def _count(name: str, value: Any) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.isdecimal():
+        raise ValueError(f"setting {name} is a number from 0, not {value!r}")
+    return int(text)
+
+
+def _positive(name: str, value: Any) -> int:
+    number = _count(name, value)
+    if not number:
+        raise ValueError(f"setting {name} is a number from 1, not {value!r}")
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +87,33 @@ class Settings:
     )
     replay_output: bool = _setting(True, "Show a cell's stored outputs again on a hit")
     compress: bool = _setting(False, "Deflate entries")
+    expires_after: float | None = _setting(
+        None,
+        "Age after which results are stale: 90s, 15m, 12h, 7d, 2w, or never",
+        read=_seconds_or_never,
+    )
+    min_seconds: float = _setting(
+        0.0, "Store only what took longer to compute: s, or 2s, 1m", read=_seconds
+    )
+    keep: int = _setting(
+        0,
+        "Code versions of a cell to keep under one name in a notebook; 0: all",
+        read=_count,
+    )
+    rng: str = _setting(
+        "keep",
+        "What becomes of results with random numbers that nobody seeded: keep them and "
+        "say so, refuse to store them, ignore it",
+        ("keep", "refuse", "ignore"),
+    )
+    lock_timeout: float | None = _setting(
+        None,
+        "How long to wait for another process that computes the same, before computing "
+        "as well: 30s, 5m, or never (wait while it lives)",
+        read=_seconds_or_never,
+    )
+    page_size: int = _setting(15, "Rows of a page of the panel", read=_positive)
+    confirm: bool = _setting(True, "Ask before all entries are deleted")
     track_versions: str = _setting(
         "major.minor",
         "How much of an installed package's version belongs to a key",
@@ -82,6 +151,8 @@ def parse(name: str, value: Any) -> Any:
     if name not in table:
         raise ValueError(f"no setting {name!r}; there are {', '.join(table)}")
     _, choices, default = table[name]
+    if (read := _READS[name]) is not None:
+        return read(name, value)
     if isinstance(default, bool):
         return _flag(name, value)
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -92,6 +163,9 @@ def parse(name: str, value: Any) -> Any:
     return text
 
 
+_READS: Mapping[str, Callable[[str, Any], Any] | None] = {
+    one.name: one.metadata["read"] for one in fields(Settings)
+}
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True}
 _FLAGS |= {"0": False, "false": False, "no": False, "off": False}
 
@@ -181,13 +255,13 @@ def configure(**settings: Any) -> None:
         name: None if value is None else parse(name, value)
         for name, value in settings.items()
     }
-    for name, value in parsed.items():
+    for name, value in settings.items():
         if name not in describe():
             raise ValueError(f"no setting {name!r}; there are {', '.join(describe())}")
         if value is None:
             _given.pop(name, None)
         else:
-            _given[name] = value
+            _given[name] = parsed[name]
     _resolved = None
 
 

@@ -134,9 +134,8 @@ def unknown(name: str, names: Iterable[str]) -> UnknownName:
     known = sorted(set(names))
     near = difflib.get_close_matches(name, known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    count = "there is 1 name" if len(known) == 1 else f"there are {len(known)} names"
-    there = count if known else "the cache is empty"
-    return UnknownName(f"no entry {name!r}.{hint} ({there}: nbcache ls)", name)
+    there = f"nbcache ls lists {len(known)}" if known else "The cache is empty"
+    return UnknownName(f"no entry {name!r}.{hint}  {there}", name)
 
 
 # --- text

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -81,6 +82,59 @@ def test_configure_refuses_what_is_no_setting():
     with pytest.raises(ValueError, match="verbosity is one of"):
         config.configure(compress=True, verbosity="loud")
     assert config.current() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("expires_after", "90s", 90.0),
+        ("expires_after", "15m", 900.0),
+        ("expires_after", "12h", 43200.0),
+        ("expires_after", "7d", 604800.0),
+        ("expires_after", "2w", 1209600.0),
+        ("expires_after", "30", 30.0),
+        ("expires_after", 30, 30.0),
+        ("expires_after", timedelta(hours=1), 3600.0),
+        ("expires_after", "never", None),
+        ("lock_timeout", "never", None),
+        ("min_seconds", "0.5", 0.5),
+        ("keep", "3", 3),
+        ("page_size", 20, 20),
+        ("confirm", "off", False),
+    ],
+)
+def test_values_are_read_in_all_their_forms(name, text, value):
+    """Text as in the environment, and Python's own types."""
+    with config.using(**{name: text}) as settings:
+        assert getattr(settings, name) == value
+        assert type(getattr(settings, name)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("expires_after", "soon", "setting expires_after: not a duration: 'soon'"),
+        ("expires_after", -1, "not a duration: -1"),
+        ("min_seconds", "never", "not a duration: 'never'"),
+        ("keep", -1, "keep is a number from 0, not -1"),
+        ("keep", True, "keep is a number from 0"),
+        ("keep", 1.5, "keep is a number from 0"),
+        ("page_size", 0, "page_size is a number from 1, not 0"),
+        ("rng", "maybe", "rng is one of keep, refuse, ignore"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(name, value, expected):
+    """With the setting's name and the value."""
+    with pytest.raises(ValueError, match=expected):
+        config.configure(**{name: value})
+
+
+def test_never_goes_before_what_stands_further_down(tmp_path):
+    """A setting that is switched off in the environment is not the file's."""
+    (tmp_path / "pyproject.toml").write_text("[tool.nbcache]\nexpires_after = '1d'\n")
+    assert settings_in(tmp_path)[0]["expires_after"] == 86400.0
+    found = settings_in(tmp_path, NBCACHE_EXPIRES_AFTER="never")[0]
+    assert found["expires_after"] is None
 
 
 def test_using_holds_inside_a_block():

@@ -11,7 +11,7 @@ import ast
 import asyncio
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import CodeType
 from typing import Any
@@ -37,6 +37,8 @@ class Body:
     raw_cell : str, optional
         The whole cell as the user sees it.  If it is a cell magic that ends with the
         body, line numbers are the cell's; else they are the body's own.
+    above : sequence of str, optional
+        The lines of the cell above the body, where the caller knows them.
 
     Attributes
     ----------
@@ -63,9 +65,16 @@ class Body:
         If it is no Python, at the line of the cell where it stands.
     """
 
-    def __init__(self, shell: Any, body: str, raw_cell: str | None) -> None:
+    def __init__(
+        self,
+        shell: Any,
+        body: str,
+        raw_cell: str | None,
+        *,
+        above: Sequence[str] | None = None,
+    ) -> None:
         self._shell = shell
-        above = _lines_above(body, raw_cell)
+        above = _lines_above(body, raw_cell) if above is None else above
         # A name of its own where the body is but a part of the cell: the cell's name
         # must keep giving the whole cell.
         raw = body if above is None else raw_cell or body

@@ -17,6 +17,7 @@ from nbcache.cell.lasting_calls import lasting_call
 from nbcache.cell.options import CellOptions
 from nbcache.keys import details, flow, hashing, modules, source, uses
 from nbcache.keys.dependencies import Dependencies, is_users
+from nbcache.keys.files import file_parts
 from nbcache.keys.key import Key, Part
 from nbcache.surroundings.settings import setting_parts
 
@@ -75,7 +76,7 @@ def identify(
     """
     analysed = magics.expanded(shell, body.tree)
     found = flow.analyse(analysed)
-    refused = _refusal(body.tree, found, namespace)
+    refused = _refusal(body.tree, found, namespace, options.trust_magics)
     loose = _loose_names(found, namespace, starred_values(analysed))
     key, inputs, collected = _key(
         body, analysed, found, options, namespace, frozenset()
@@ -109,8 +110,16 @@ def starred_values(tree: ast.Module) -> dict[str, Any]:
     }
 
 
-def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -> str:
+def _refusal(
+    tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any], trusted: bool
+) -> str:
+    """Say what hides the names that a cell reads; '' if nothing does.
+
+    Of trusted magics neither what they do counts nor the code in their texts.
+    """
     hiding = uses.hidden_reads(tree, flow.DYNAMIC_NAMES) | {"eval", "exec"}
+    if trusted:
+        found = flow.analyse(tree)
     dynamic = sorted(
         name
         for name in flow.DYNAMIC_NAMES & set(found.reads) & hiding
@@ -119,8 +128,11 @@ def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -
     if dynamic:
         return f"{', '.join(dynamic)}() hides which names it reads"
     unknown = magics.unknown_magics(tree)
-    if unknown:
-        return f"what {', '.join(unknown)} reads cannot be seen"
+    if unknown and not trusted:
+        return (
+            f"what {', '.join(unknown)} reads cannot be seen. If it reads nothing that "
+            "changes: --trust-magics"
+        )
     return lasting_call(tree, namespace)
 
 
@@ -143,7 +155,8 @@ def _key(
     namespace: Mapping[str, Any],
     unbound: frozenset[str],
 ) -> tuple[Key, dict[str, Any], Dependencies]:
-    collected = Dependencies(hashing.Walk())
+    opaque = {name: namespace[name] for name in options.opaque if name in namespace}
+    collected = Dependencies(hashing.Walk(opaque=opaque.values()))
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
     code = source.tree_digest(body.tree, shown)
     text = functools.partial(details.text_details, body.raw)
@@ -152,7 +165,10 @@ def _key(
     for name, chains in sorted(found.reads.items()):
         if name in options.ignore or _is_unread(name, namespace):
             continue
-        if name in namespace and name not in unbound:
+        if name in opaque:
+            inputs[name] = opaque[name]
+            collected.add(f"input {name}", type(opaque[name]))
+        elif name in namespace and name not in unbound:
             _input(collected, name, namespace[name], chains, inputs)
         else:
             collected.builtin(f"input {name}", name)
@@ -166,7 +182,12 @@ def _key(
         collected.environment(variable)
     for expression in options.deps:
         collected.add(f"deps {expression}", eval(expression, dict(namespace)))
+    for pattern in options.files:
+        collected.parts.extend(file_parts(pattern))
     collected.parts.extend(setting_parts())
+    if options.private:
+        bare = [Part(part.label, part.digest) for part in collected.parts]
+        return Key.of(bare), inputs, collected
     return Key.of(collected.parts), inputs, collected
 
 

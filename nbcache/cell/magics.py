@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["expanded", "sets_up", "unknown_magics"]
+__all__ = ["expanded", "is_magic", "sets_up", "unknown_magics"]
 
 _RUNS_CODE = frozenset({"time", "timeit", "prun"})
 _READS_NOTHING = frozenset({"matplotlib", "config"})
@@ -71,6 +71,20 @@ def sets_up(statement: ast.stmt) -> bool:
 def _sets_variable(texts: list[str]) -> bool:
     """Say whether a magic only sets an environment variable to a text as it stands."""
     return texts[:1] in (["env"], ["set_env"]) and any(map(_SETTING.match, texts[1:]))
+
+
+def is_magic(statement: ast.stmt) -> bool:
+    """Say whether a statement is a magic or shell line and nothing else."""
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    found = list(_calls(statement))
+    return len(found) == 1 and not _code_of(found[0])
+
+
+def _code_of(call: tuple[str, list[str]]) -> bool:
+    """Say whether a magic runs the code in its text."""
+    kind, texts = call
+    return kind.startswith("run_") and bool(texts) and texts[0] in _RUNS_CODE
 
 
 def _calls(statement: ast.stmt) -> Iterator[tuple[str, list[str]]]:

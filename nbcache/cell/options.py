@@ -20,23 +20,47 @@ class CellOptions:
         Names to store alone; names not to store.
     ignore : tuple of str
         Inputs to leave out of the key.
+    opaque : tuple of str
+        Inputs that carry no state: only their types belong to the key.
     deps : tuple of str
         Expressions whose values belong to the key.
+    files : tuple of str
+        Paths and globs of files whose content belongs to the key.
     refresh, output, compress : bool
         Run in any case; replay outputs on a hit; deflate the entry.
+    expires_after : float, optional
+        s after which the entry is stale; None for never.
+    min_seconds : float
+        s; what took less is not stored.
+    keep : int
+        Code versions of the name in its notebook that are kept; 0 for all.
     rng : {'keep', 'refuse', 'ignore'}
         What becomes of values that nobody seeded, see `randomness`.
+    private : bool
+        Keep no summaries of values in the entry, and never share it.
+    trust_magics : bool
+        Keep the cell though magics that are not known may read anything.
+    statement : bool
+        Whether it is the statement of a ``%cached``.
     """
 
     name: str = ""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    opaque: tuple[str, ...] = ()
     deps: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     refresh: bool = False
     output: bool = True
     compress: bool = False
+    expires_after: float | None = None
+    min_seconds: float = 0.0
+    keep: int = 0
     rng: str = "keep"
+    private: bool = False
+    trust_magics: bool = False
+    statement: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Give them as plain data, so that the entry can be computed again."""

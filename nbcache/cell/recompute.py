@@ -22,6 +22,7 @@ from nbcache.cell.body import Body
 from nbcache.cell.capture import muted
 from nbcache.cell.identity import CellIdentity, identify
 from nbcache.cell.options import CellOptions
+from nbcache.cell.statement import Statement
 from nbcache.cell.task import CellTask
 from nbcache.errors import NotCached
 from nbcache.keys.key import Change, Key
@@ -74,7 +75,11 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
     meanwhile.
     """
     stored = reread(core.store, entry)
-    body = Body(shell, _body_text(stored), stored.source)
+    text = _body_text(stored)
+    if stored.options.get("statement"):
+        body: Body = Statement(shell, text, [])
+    else:
+        body = Body(shell, text, stored.source)
     with muted(shell), _put_back(shell.user_ns), _put_back_process():
         task = _prepared(shell, core, stored, body)
         request = Request(
@@ -84,6 +89,8 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
             notebook=stored.notebook,
             refresh=True,
             rng=task.options.rng,
+            expires_after=stored.expires_after,
+            private=stored.private,
         )
         with core.flight(request):
             computed = _computed(task)

@@ -223,6 +223,8 @@ class CellTask:
             packages=package_versions(),
             options=self.options.to_json(),
             source=self.raw,
+            expires_after=self.options.expires_after,
+            private=self.options.private,
             state=state,
         )
         return entry, Content(

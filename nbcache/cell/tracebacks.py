@@ -19,7 +19,7 @@ __all__ = ["showing_user_frames", "user_traceback"]
 
 # names in the code that IPython and our transformer make of a cell with a magic
 _CELL_MAGIC = ("get_ipython", "run_cell_magic")
-_AWAITED_MAGIC = ("get_ipython", "magics_manager", "registry", "cached_async")
+_REGISTERED_MAGIC = ("get_ipython", "magics_manager", "registry")
 
 
 def user_traceback(error: BaseException, filename: str) -> BaseException:
@@ -127,7 +127,7 @@ def _dropped(entries: list[TracebackType], ours: list[bool]) -> list[bool]:
 
 def _is_ours(frame: FrameType) -> bool:
     """Tell whether a frame is of nbcache, or the call of one of its magics."""
-    if frame.f_code.co_names == _AWAITED_MAGIC or _is_named(frame, "nbcache"):
+    if frame.f_code.co_names[:-1] == _REGISTERED_MAGIC or _is_named(frame, "nbcache"):
         return True
     if frame.f_code.co_name not in ("run_cell_magic", "run_line_magic"):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import xxhash
@@ -42,14 +42,22 @@ class Walk(ContainerWalk):
     ----------
     hash_funcs : mapping of type to callable, optional
         What stands for values of a type and its subclasses.
+    opaque : iterable of object
+        Objects said to carry no state: wherever they are met, their class stands for
+        them.
 
     Notes
     -----
     Objects that were walked are held until the walk is dropped.  Not thread-safe.
     """
 
-    def __init__(self, hash_funcs: Mapping[type, Hasher] | None = None) -> None:
+    def __init__(
+        self,
+        hash_funcs: Mapping[type, Hasher] | None = None,
+        opaque: Iterable[object] = (),
+    ) -> None:
         self._functions = dict(hash_funcs) if hash_funcs else {}
+        self._opaque = {id(value): value for value in opaque}
         super().__init__(
             self._without_hasher(plain.ATOMS), self._without_hasher(plain.CONTAINERS)
         )
@@ -185,6 +193,10 @@ class Walk(ContainerWalk):
     # --- objects
 
     def _put_object(self, sink: Sink, value: Any, kind: type, path: str) -> None:
+        if id(value) in self._opaque:
+            mark(sink, "opaque")
+            self.put(sink, kind, path)
+            return
         plan = plan_for(kind)
         hasher = self._hasher(kind) if self._functions else plan.hasher
         if plan.identity is Identity.COUNTS:
@@ -287,7 +299,7 @@ class Walk(ContainerWalk):
 
     def _part(self) -> Walk:
         """Make a walk that knows nothing of what was met, only of what is immutable."""
-        part = Walk(self._functions)
+        part = Walk(self._functions, self._opaque.values())
         part._known, part._held = self._known, self._held
         return part
 

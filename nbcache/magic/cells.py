@@ -1,195 +1,151 @@
-"""``%%cached``: its options, and the steps of one cell."""
+"""``%%cached`` and ``%cached``: the steps of one cell."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from IPython.core import magic_arguments
 from IPython.core.error import UsageError
 from IPython.core.magic import (
     Magics,
-    cell_magic,
+    line_cell_magic,
     magics_class,
     no_var_expand,
     output_can_be_silenced,
 )
-from IPython.core.magic_arguments import argument
 
 from nbcache import api, config, info, trace
-from nbcache.cache import Core, notebook_name, warn
+from nbcache.cache import Core
 from nbcache.cell.body import Body, user_traceback
-from nbcache.cell.identity import identify
 from nbcache.cell.names import default_name
-from nbcache.cell.options import CellOptions
 from nbcache.cell.read import read_newest
-from nbcache.cell.task import CellTask
-from nbcache.errors import NbcacheError, UnhashableValue
-from nbcache.outcome import Hit, Miss, Request
+from nbcache.cell.statement import VALUE, Statement, lines_above
+from nbcache.cell.versions import delete_old_versions
+from nbcache.errors import NbcacheError
+from nbcache.magic.arguments import (
+    Asked,
+    asked_of,
+    cached_arguments,
+    split_statement,
+)
+from nbcache.magic.plan import Plain, Plan, foretold, planned
+from nbcache.outcome import Miss, outcomes
 
 __all__ = ["NbcacheMagics"]
 
 
-def _names(texts: list[str] | None) -> tuple[str, ...]:
-    """Split ``a,b`` and repeated flags into names."""
-    parts = (part.strip() for text in texts or () for part in text.split(","))
-    return tuple(part for part in parts if part)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """One cell, ready to be looked up or run."""
-
-    core: Core
-    request: Request
-    task: CellTask
-
-
 @magics_class
 class NbcacheMagics(Magics):
-    """The magic in front of a cell."""
+    """The magic in front of a cell or statement."""
 
     raw_cell: str | None = None
+    shell: Any
 
     @no_var_expand
     @output_can_be_silenced
-    @magic_arguments.magic_arguments()
-    @argument(
-        "name",
-        nargs="?",
-        default="",
-        help="the entry's name; default: the first names that the cell assigns",
-    )
-    @argument(
-        "-o",
-        "--only",
-        action="append",
-        metavar="NAMES",
-        help="store only these names (a,b)",
-    )
-    @argument("--skip", action="append", metavar="NAMES", help="do not store these")
-    @argument(
-        "--ignore",
-        action="append",
-        metavar="NAMES",
-        help="leave these inputs out of the key",
-    )
-    @argument(
-        "--deps",
-        action="append",
-        metavar="EXPR",
-        help="an expression whose value belongs to the key; quote spaces",
-    )
-    @argument("-f", "--refresh", action="store_true", help="run and replace")
-    @argument(
-        "-r",
-        "--read",
-        action="store_true",
-        help="read the newest entry of that name, run nothing",
-    )
-    @argument(
-        "-n",
-        "--dry-run",
-        action="store_true",
-        help="say what would happen, and why; run nothing",
-    )
-    @argument("--no-output", action="store_true", help="do not replay outputs")
-    @argument("--compress", action="store_true", help="deflate the entry")
-    @argument("--cache", metavar="DIR", help="folder of another store")
-    @argument("-q", "--quiet", action="store_true", help="say nothing")
-    @argument("-v", "--verbose", action="store_true", help="say all")
-    @cell_magic
-    def cached(self, line: str, cell: str) -> None:
-        """Take what a cell leaves from the cache, or run it and keep that."""
+    @cached_arguments
+    @line_cell_magic
+    def cached(self, line: str, cell: str | None = None) -> Any:
+        """Take what a cell leaves from the cache, or run it and keep that.
+
+        ``%cached model = fit(data)`` does the same for one statement; of an expression
+        alone it gives the value.  Options stand before the statement, and there is no
+        name.
+        """
         __tracebackhide__ = True
-        arguments = self._arguments(line)
-        body = self._body(arguments, cell)
-        if body is None:
-            return
-        if body.is_async:
+        if cell is None:
+            return self._statement(line)
+        asked = asked_of(self.cached, line)
+        body = Body(self.shell, cell, self.raw_cell)
+        if body.is_async and not (asked.read or asked.dry_run):
             self._run_alone(body)  # refuses with advice where a loop runs already
-            return
-        plan = self._plan(arguments, body)
-        if plan is None or arguments.dry_run:
-            self._without_cache(arguments, body, plan)
-            return
-        plan.core.fetch(plan.request, plan.task)
-        self._say(arguments)
+            return None
+        self.do(asked, body, self.raw_cell or "")
+        return None
 
     async def cached_async(self, line: str, cell: str) -> None:
         """Do what `cached` does for a cell that awaits."""
         __tracebackhide__ = True
-        arguments = self._arguments(line)
-        body = self._body(arguments, cell)
-        if body is None:
-            return
-        plan = self._plan(arguments, body)
-        if plan is None and not arguments.dry_run:
-            await body.run_async()
-        elif plan is None or arguments.dry_run:
-            self._without_cache(arguments, body, plan)
-        else:
-            await _fetch_async(plan)
-            self._say(arguments)
-
-    # --- the steps of a cell
-
-    def _arguments(self, line: str) -> Any:
-        arguments = magic_arguments.parse_argstring(self.cached, line)
-        arguments.deps = [text.strip("'\"") for text in arguments.deps or ()]
-        return arguments
-
-    def _body(self, arguments: Any, cell: str) -> Body | None:
-        """Compile the body; None if nothing is to be run."""
+        asked = asked_of(self.cached, line)
         body = Body(self.shell, cell, self.raw_cell)
-        if arguments.read:
-            self._read(arguments, body)
-            return None
-        return body
+        await self.do_async(asked, body, self.raw_cell or "")
 
-    def _core(self, arguments: Any) -> Core:
-        if arguments.cache:
-            return api.core_of(Path(arguments.cache).expanduser().absolute())
+    def _statement(self, line: str) -> Any:
+        """Do what `cached` does for one statement; give an expression's value."""
+        __tracebackhide__ = True
+        options, text = split_statement(line)
+        asked = asked_of(self.cached, options)
+        if not text:
+            raise UsageError("%cached needs a statement: %cached model = fit(data)")
+        body = Statement(self.shell, text, lines_above(self.shell, self.raw_cell))
+        name = text if body.is_expression else default_name(body.tree)
+        asked = replace(
+            asked, options=replace(asked.options, name=name, statement=True)
+        )
+        self.do(asked, body, f"%%cached {options}\n{text}")
+        return self.shell.user_ns.pop(VALUE, None)
+
+    # --- the steps
+
+    def do(self, asked: Asked, body: Body, raw: str) -> None:
+        """Look a body up, or run it and keep what it leaves."""
+        __tracebackhide__ = True
+        plan = self._decided(asked, body, raw)
+        if plan is None:
+            return
+        if isinstance(plan, Plain):
+            began = time.perf_counter()
+            self._run_alone(body)
+            self._refuse(plan, began)
+            return
+        plan.core.fetch(plan.request, plan.task)
+        self._finish(asked, plan)
+
+    async def do_async(self, asked: Asked, body: Body, raw: str) -> None:
+        """Do what `do` does for a body that awaits."""
+        __tracebackhide__ = True
+        plan = self._decided(asked, body, raw)
+        if plan is None:
+            return
+        if isinstance(plan, Plain):
+            began = time.perf_counter()
+            await self._run_alone_async(body)
+            self._refuse(plan, began)
+            return
+        await _fetch_async(plan)
+        self._finish(asked, plan)
+
+    def _decided(self, asked: Asked, body: Body, raw: str) -> Plan | Plain | None:
+        """Give what is to be done; None if that was to read or to tell only."""
+        core = self._core(asked)
+        with trace.unseen():
+            plan = planned(self.shell, core, body, asked, raw)
+        if asked.read:
+            self._read(asked, body, plan)
+            return None
+        if asked.dry_run:
+            print(f"nbcache: {foretold(plan)}")
+            return None
+        return plan
+
+    def _core(self, asked: Asked) -> Core:
+        if asked.folder:
+            return api.core_of(Path(asked.folder).expanduser().absolute())
         return api.default_core()
 
-    def _read(self, arguments: Any, body: Body) -> None:
+    def _read(self, asked: Asked, body: Body, plan: Plan | Plain) -> None:
         """Read the newest entry of a name; say if it is not current."""
-        plan = self._plan(arguments, body)
-        key = plan.request.key if plan is not None else None
-        name = arguments.name or default_name(body.tree)
+        key = plan.request.key if isinstance(plan, Plan) else None
+        name = asked.options.name or default_name(body.tree)
         try:
-            told = read_newest(self.shell, self._core(arguments), name, key)
+            told = read_newest(self.shell, self._core(asked), name, key)
         except NbcacheError as error:
             raise UsageError(str(error)) from None
-        _print(self._verbosity(arguments), told)
-
-    def _plan(self, arguments: Any, body: Body) -> _Plan | None:
-        """Give what is to be looked up; None if the cell has no key."""
-        if not config.current().enabled:
-            return None
-        core = self._core(arguments)
-        options = CellOptions(
-            name=arguments.name,
-            only=_names(arguments.only),
-            skip=_names(arguments.skip),
-            ignore=_names(arguments.ignore),
-            deps=tuple(arguments.deps),
-            refresh=arguments.refresh or core.settings.refresh,
-            output=not arguments.no_output and config.current().replay_output,
-            compress=arguments.compress or config.current().compress,
-        )
-        try:
-            with trace.unseen():
-                return _planned(self.shell, core, body, options, self.raw_cell or "")
-        except UnhashableValue as error:
-            name = arguments.name or "cell"
-            core.refuse(name, "cell", error.of_cell(), 0.0)
-        except Exception as error:
-            warn(f"{arguments.name or 'cell'!r} has no key: {error!r}")
-        return None
+        _print(self._verbosity(asked), told)
 
     def _run_alone(self, body: Body) -> None:
         """Run a cell as if there were no cache."""
@@ -200,59 +156,39 @@ class NbcacheMagics(Magics):
             user_traceback(error, body.filename)
             raise
 
-    def _without_cache(self, arguments: Any, body: Body, plan: _Plan | None) -> None:
-        """Run a cell that has no key, or say what would become of it."""
+    async def _run_alone_async(self, body: Body) -> None:
         __tracebackhide__ = True
-        if not arguments.dry_run:
-            self._run_alone(body)
-        elif plan is None:
-            print("nbcache: would run, and store nothing")
-        else:
-            print(f"nbcache: {_foretold(plan)}")
+        try:
+            await body.run_async()
+        except BaseException as error:
+            user_traceback(error, body.filename)
+            raise
 
-    def _verbosity(self, arguments: Any) -> str:
-        if arguments.quiet or arguments.verbose:
-            return "quiet" if arguments.quiet else "full"
+    def _refuse(self, plan: Plain, began: float) -> None:
+        """Note a run that had no key, after what it has shown."""
+        if plan.is_refusal:
+            seconds = time.perf_counter() - began
+            plan.core.refuse(plan.name, "cell", plan.reason, seconds)
+
+    def _finish(self, asked: Asked, plan: Plan) -> None:
+        keep = asked.options.keep
+        if keep and not outcomes[-1].hit:
+            with trace.unseen():
+                request = plan.request
+                delete_old_versions(plan.core, request.name, request.notebook, keep)
+        verbosity = self._verbosity(asked)
+        _print(verbosity, info.notice(verbosity))
+
+    def _verbosity(self, asked: Asked) -> str:
+        if asked.verbosity:
+            return asked.verbosity
         chosen = config.current().verbosity
         if chosen != "auto":
             return chosen
         return "brief" if _is_watched(self.shell) else "quiet"
 
-    def _say(self, arguments: Any) -> None:
-        _print(self._verbosity(arguments), info.notice(self._verbosity(arguments)))
 
-
-def _planned(
-    shell: Any, core: Core, body: Body, options: CellOptions, raw: str
-) -> _Plan:
-    namespace = shell.user_ns
-    identity = identify(shell, body, options, namespace)
-    name = options.name or default_name(body.tree)
-    request = Request(
-        key=identity.key,
-        name=name,
-        kind="cell",
-        also=identity.also,
-        notebook=notebook_name(),
-        refresh=options.refresh,
-        write=not core.settings.read_only,
-        rng=options.rng,
-    )
-    task = CellTask(
-        shell=shell,
-        body=body,
-        options=options,
-        identity=identity,
-        name=name,
-        notebook=request.notebook,
-        raw=raw,
-        store=str(core.store.folder),
-        namespace=namespace,
-    )
-    return _Plan(core, request, task)
-
-
-async def _fetch_async(plan: _Plan) -> None:
+async def _fetch_async(plan: Plan) -> None:
     """Do what `Core.fetch` does, awaiting the run."""
     __tracebackhide__ = True
     core, request, task = plan.core, plan.request, plan.task
@@ -263,19 +199,6 @@ async def _fetch_async(plan: _Plan) -> None:
             if isinstance(found, Miss):
                 computed = await task.compute_async()
                 core.keep(request, task, computed, found)
-
-
-def _foretold(plan: _Plan) -> str:
-    """Say what would become of a cell."""
-    name = plan.request.name
-    if plan.task.identity.refused:
-        return f"{name!r} would run, not stored: {plan.task.identity.refused}"
-    found = plan.core.lookup(plan.request)
-    if isinstance(found, Hit):
-        found.opened.close()
-        stored = info.when_text(found.opened.entry.created)
-        return f"{name!r} would come from the cache, stored {stored}"
-    return f"{name!r} would run: {found}"
 
 
 # --- what is said

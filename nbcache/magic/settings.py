@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Enum, TraitType, Unicode
+from traitlets import TraitError, TraitType
 from traitlets.config import Configurable
 
 from nbcache import config
@@ -14,15 +14,45 @@ from nbcache.errors import CacheWarning
 __all__ = ["NbCache", "settings_of"]
 
 
-def _trait(name: str) -> TraitType[Any, Any]:
-    help_text, choices, _ = config.describe()[name]
-    # today's value, so that the environment and pyproject.toml show in %config
-    value = getattr(config.current(), name)
-    if isinstance(value, bool):
-        return Bool(value, help=help_text).tag(config=True)
-    if choices:
-        return Enum(choices, value, help=help_text).tag(config=True)
-    return Unicode(value, help=help_text).tag(config=True)
+if TYPE_CHECKING:
+    _AnyTrait = TraitType[Any, Any]
+else:
+    # traitlets 5.9 has no generic traits
+    _AnyTrait = TraitType
+
+
+class Setting(_AnyTrait):
+    """Is the setting itself, whoever changed it last; None takes it back.
+
+    Parameters
+    ----------
+    name : str
+        Of the setting.
+    """
+
+    def __init__(self, name: str) -> None:
+        help_text, choices, default = config.describe()[name]
+        unsaid = not all(choice in help_text for choice in choices)
+        told = f"{help_text} ({', '.join(choices)})" if unsaid else help_text
+        super().__init__(default, allow_none=True, help=told)
+        self.name = name
+        self.tag(config=True)
+
+    def get(self, _owner: Any, _kind: Any = None) -> Any:
+        """Give the setting in force."""
+        return getattr(config.current(), str(self.name))
+
+    def set(self, owner: Any, value: Any) -> None:
+        """Set the setting, also if the trait was set to the same before."""
+        super().set(owner, value)
+        config.configure(**{str(self.name): value})
+
+    def validate(self, _owner: Any, value: Any) -> Any:
+        """Give the value in the setting's type."""
+        try:
+            return config.parse(str(self.name), value)
+        except ValueError as error:
+            raise TraitError(str(error)) from None
 
 
 class NbCache(Configurable):
@@ -35,13 +65,10 @@ def settings_of(shell: Any) -> NbCache:
     A value in ``ipython_config.py`` that is none of a setting's is left out with one
     warning: a trait that refuses it would break every later ``%load_ext``.
     """
-    traits = {name: _trait(name) for name in config.describe()}
+    traits = {name: Setting(name) for name in config.describe()}
     kind = type("NbCache", (NbCache,), {"__doc__": NbCache.__doc__, **traits})
     _drop_wrong(shell.config)
     made: NbCache = kind(parent=shell)
-    made.observe(_take, names=list(traits))
-    for name in shell.config.get("NbCache", {}):
-        config.configure(**{name: getattr(made, name)})
     return made
 
 
@@ -49,11 +76,8 @@ def _drop_wrong(loaded: Any) -> None:
     """Take out of the loaded configuration what no setting accepts."""
     for name, value in dict(loaded.get("NbCache", {})).items():
         try:
-            config.parse(name, value)
+            if value is not None:
+                config.parse(name, value)
         except ValueError as error:
             del loaded["NbCache"][name]
             warnings.warn(f"NbCache: {error}", CacheWarning, stacklevel=3)
-
-
-def _take(change: Any) -> None:
-    config.configure(**{change["name"]: change["new"]})

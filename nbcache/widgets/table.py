@@ -9,11 +9,10 @@ from typing import Any
 import anywidget
 import traitlets
 
-from nbcache import info
+from nbcache import config, info
 
-__all__ = ["PAGE_ROWS", "Table", "last_page", "view_of"]
+__all__ = ["Table", "last_page", "view_of"]
 
-PAGE_ROWS = 15
 _STATIC = files("nbcache") / "static"
 _COLUMNS = ("name", "kind", "variables", "size", "hits", "cost", "created")
 _FORMS = {"name": "wide", "variables": "wide"} | dict.fromkeys(
@@ -58,7 +57,8 @@ def view_of(
         Whether there is a filter, and thus perhaps more.
     """
     last = last_page(len(rows))
-    shown = rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
+    size = config.current().page_size
+    shown = rows[page * size : (page + 1) * size]
     count = sum(row["key"] in chosen for row in rows)
     return {
         "columns": [
@@ -75,7 +75,7 @@ def view_of(
 
 def last_page(count: int) -> int:
     """Give the number, from 0, of the last page of so many rows."""
-    return max(count - 1, 0) // PAGE_ROWS
+    return max(count - 1, 0) // config.current().page_size
 
 
 def _texts(row: Mapping[str, Any], on: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,8 @@ def use() -> None:
         assert_type(cache.entries(), pd.DataFrame)
         assert_type(cache.clear("plain"), int)
     assert_type(nbcache.entries(), pd.DataFrame)
+    assert_type(nbcache.load("plain"), dict[str, Any])
+    nbcache.cached(depends_on=nbcache.File("data.csv"))
     nbcache.configure(verbosity="full")
     nbcache.register_hash(np.ndarray, lambda array: array.tobytes())
 

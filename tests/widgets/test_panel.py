@@ -10,9 +10,11 @@ import pytest
 from kernel import Kernel, shell_in_process
 
 import nbcache
-from nbcache import info
+from nbcache import config, info
 from nbcache.widgets.panel import Panel
-from nbcache.widgets.table import PAGE_ROWS, view_of
+from nbcache.widgets.table import view_of
+
+PAGE_ROWS = config.Settings().page_size
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
