@@ -12,12 +12,13 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from nbcache import config, trace
+from nbcache.conditions import REPLACED, broken, failed, marked
 from nbcache.errors import (
     CacheWarning,
     DamagedEntry,
@@ -37,7 +38,7 @@ from nbcache.outcome import (
     outcomes,
 )
 from nbcache.storage.entry import Entry
-from nbcache.storage.locks import single_flight
+from nbcache.storage.locks import single_flight, single_flight_async
 from nbcache.storage.store import Store
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
@@ -46,6 +47,7 @@ Value = TypeVar("Value")
 
 
 _registry: dict[Any, Any] = {}
+_REPLACED = REPLACED | {"refreshed", "damaged", "untrusted", "dependency"}
 
 
 def warn(message: str) -> None:
@@ -104,7 +106,9 @@ class Core:
         reason = None
         for key in (request.key, *request.also):
             try:
-                opened = self.store.get(key.digest, request.slug)
+                opened = self.store.get(
+                    key.digest, request.slug, memory=request.memory
+                )
             except DamagedEntry as error:
                 reason = reason or Miss("damaged", detail=str(error))
             except UntrustedEntry as error:
@@ -112,8 +116,12 @@ class Core:
             except OSError as error:
                 reason = reason or Miss("unreadable", detail=_said(error))
             else:
-                if opened is not None:
+                miss = opened and broken(request, opened.entry, time.time())
+                if opened is not None and miss is None:
                     return Hit(opened)
+                if opened is not None:
+                    opened.close()
+                reason = reason or miss
         return reason or self._explain(request)
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
@@ -157,22 +165,50 @@ class Core:
     @contextmanager
     def flight(self, request: Request) -> Iterator[None]:
         """Hold the key while its value is computed; without a lock if need be."""
-        path = self.store.place.lock(request.key.digest)
         if not (request.write and self.store.prepare()):
             yield
             return
-        with single_flight(
-            path,
-            lambda: not request.refresh and self._exists(request),
-            lambda: warn(f"{request.name!r} is being computed elsewhere: waiting"),
-        ):
+        path = self.store.place.lock(request.key.digest)
+        with single_flight(path, *self._waiting(request), request.lock_timeout):
             yield
 
-    def _exists(self, request: Request) -> bool:
+    @asynccontextmanager
+    async def flight_async(self, request: Request) -> AsyncIterator[None]:
+        """Do what `flight` does without stopping the event loop."""
+        if not (request.write and self.store.prepare()):
+            yield
+            return
+        path = self.store.place.lock(request.key.digest)
+        waiting = self._waiting(request)
+        async with single_flight_async(path, *waiting, request.lock_timeout):
+            yield
+
+    def _waiting(
+        self, request: Request
+    ) -> tuple[Callable[[], bool], Callable[[], None]]:
+        """Give what ends waiting, and what is said of it."""
+        # what stands there was not used: only another file is worth a second look
+        before = self._standing(request)
+
+        def ready() -> bool:
+            if request.refresh:
+                return False
+            return self._standing(request) not in (None, before)
+
+        return ready, lambda: warn(
+            f"{request.name!r} is being computed elsewhere: waiting"
+        )
+
+    def _standing(self, request: Request) -> tuple[int, ...] | None:
+        """Give what tells the file of a request's entry from others, if it is there."""
         try:
-            return self.store.has(request.key.digest, request.slug)
+            found = self.store.place.entry(request.key.digest, request.slug).stat()
         except OSError:
-            return False
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _exists(self, request: Request) -> bool:
+        return self._standing(request) is not None
 
     def keep(
         self, request: Request, task: Task[Value], computed: Computed[Value], miss: Miss
@@ -186,14 +222,10 @@ class Core:
     ) -> Outcome:
         stored: Entry | None = None
         refused = computed.refused
-        if request.write and not refused:
+        quiet = self._too_short(request, computed, miss)
+        if request.write and not refused and not quiet:
             try:
-                entry, content = task.encode(computed)
-                replaced = miss.reason in ("refreshed", "damaged", "untrusted")
-                replaced = replaced or miss.reason == "dependency"
-                stored = self.store.put(
-                    entry, content, slug=request.slug, overwrite=replaced
-                )
+                stored = self.put(request, task, computed, miss.reason in _REPLACED)
             except UnstorableValue as error:
                 refused = str(error)
             except Exception as error:
@@ -214,7 +246,7 @@ class Core:
                 stored=stored is not None,
                 seconds=computed.seconds,
                 changes=tuple(map(str, miss.changes)) or _texts(miss.detail),
-                refused=refused,
+                refused=refused or quiet,
                 bytes=stored.bytes if stored else 0,
                 created=stored.created if stored else 0.0,
                 variables=tuple(str(row[0]) for row in stored.variables)
@@ -222,6 +254,38 @@ class Core:
                 else (),
             ),
             request.notebook,
+        )
+
+    def put(
+        self,
+        request: Request,
+        task: Task[Value],
+        computed: Computed[Value],
+        overwrite: bool,
+    ) -> Entry:
+        """Store a result with what the request says of it.
+
+        Raises
+        ------
+        UnstorableValue, OSError
+            It cannot be kept.
+        """
+        entry, content = task.encode(computed)
+        return self.store.put(
+            marked(entry, request), content, slug=request.slug, overwrite=overwrite
+        )
+
+    def _too_short(
+        self, request: Request, computed: Computed[Value], miss: Miss
+    ) -> str:
+        """Say that storing is not worth it; '' if it is, or has to be."""
+        if computed.seconds >= request.min_seconds:
+            return ""
+        if miss.reason == "refreshed" and self._exists(request):
+            return ""  # else the old result would come back at the next call
+        return (
+            f"min_seconds: it took {computed.seconds:.2g} s, less than "
+            f"{request.min_seconds:g} s"
         )
 
     # --- what is said about it
@@ -242,6 +306,8 @@ class Core:
                 f"an entry for {request.name!r} exists but was not used: "
                 f"{miss.detail}; computed afresh"
             )
+        elif failed(miss):
+            warn(f"the entry of {request.name!r} was not used: {miss.detail}")
         return miss
 
     def _explain(self, request: Request) -> Miss:

@@ -270,6 +270,8 @@ _REASONS = {
     "damaged": "the entry was damaged",
     "unreadable": "the store could not be read",
     "untrusted": "the entry was written by somebody else",
+    "expired": "the entry was too old",
+    "invalid": "the entry did not pass validate",
     "refreshed": "a refresh was asked for",
     "disabled": "reading was switched off",
 }

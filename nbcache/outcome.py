@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 from nbcache.keys.key import Change, Key
@@ -55,6 +55,8 @@ class Request:
         The user's words for an entry, to list and clear by.
     private : bool
         Keep no summaries of values in the entry, and never share it.
+    memory : bool
+        Whether a hit may come from what this process keeps of the entry's file.
     """
 
     key: Key
@@ -72,6 +74,7 @@ class Request:
     lock_timeout: float | None = None
     tags: tuple[str, ...] = ()
     private: bool = False
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Miss:
     ----------
     reason : str
         new, code, input, dependency, library, damaged, unreadable, untrusted,
-        refreshed, disabled.
+        expired, invalid, refreshed, disabled.
     changes : tuple of Change
         Parts that differ from the nearest earlier entry of the name.
     detail : str
@@ -126,7 +129,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain data."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 outcomes: deque[Outcome] = deque(maxlen=1000)

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,13 @@ from nbcache.storage import npz, trust
 from nbcache.storage.entry import Entry, read_manifest, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
+from nbcache.storage.recent import Recent
 from nbcache.storage.index import Index
 
 __all__ = ["Content", "Opened", "Store"]
+
+MEMORY_BYTES = 256_000_000
+"""What a process keeps of the entries that were hits, at most."""
 
 FLUSH_AFTER_S = 1.0
 """Results that took longer to compute are flushed to the disk when stored."""
@@ -51,17 +56,42 @@ class Opened:
     def __init__(self, archive: npz.Archive, file: str) -> None:
         self.archive = archive
         data = archive.manifest()
+        self._text_bytes = len(data)
         document = read_manifest(data, self._plain, whole=True)
         self.tree = document.pop("tree", None)
         self.outputs = document.pop("outputs", None)
         self.entry = Entry.from_json(document, file=file, bytes=archive.size)
+        self.held: dict[str, Any] = {}
+
+    def again(self, path: str) -> Opened | None:
+        """Give this entry open once more, decoded anew; None if it is not the same.
+
+        What is ``held`` (immutable results) is common to all.
+        """
+        archive = self.archive.again(path)
+        if archive is None:
+            return None
+        other = copy(self)
+        other.archive = archive
+        return other
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that keeping this in memory takes, roughly."""
+        # JSON as Python objects takes several times its length
+        return self.archive.kept_bytes + 8 * self._text_bytes
 
     def _plain(self, name: str) -> np.ndarray:
-        return self.archive.read(name, None)
+        found = self.archive.read(name, None)
+        self._text_bytes += found.nbytes
+        return found
 
     def close(self) -> None:
         """Close the file; arrays that were handed out stay valid."""
         self.archive.close()
+
+
+_recent: Recent[Opened] = Recent(MEMORY_BYTES)
 
 
 class Store:
@@ -95,8 +125,17 @@ class Store:
         """Say whether there is a file for a key, whatever is in it."""
         return self.place.entry(key, slug).exists()
 
-    def get(self, key: str, slug: str = "") -> Opened | None:
+    def get(
+        self, key: str, slug: str = "", *, memory: bool = False
+    ) -> Opened | None:
         """Open an entry, verified.
+
+        Parameters
+        ----------
+        key, slug : str
+            Name its file.
+        memory : bool
+            Whether what this process keeps of the file will do, if that is the same.
 
         Returns
         -------
@@ -112,10 +151,18 @@ class Store:
         OSError
             The store cannot be read.
         """
+        if memory and self.verify != "always":
+            kept = _recent.get(self.place.name(key, slug))
+            if kept is not None:
+                return kept
+        path = self.place.entry(key, slug)
         try:
-            return self._open(self.place.entry(key, slug), key)
+            opened = self._open(path, key)
         except FileNotFoundError:
             return None
+        if memory and self.verify != "always":
+            _recent.keep(self.place.name(key, slug), opened)
+        return opened
 
     def _open(self, path: Path, key: str) -> Opened:
         archive = npz.Archive.open(path)
