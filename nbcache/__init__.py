@@ -20,6 +20,7 @@ from nbcache.api import (
     refreshing,
 )
 from nbcache.config import configure, set_cache_dir
+from nbcache.decorator.references import CachedRef
 from nbcache.errors import (
     CacheWarning,
     NbcacheError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cache",
     "CacheWarning",
+    "CachedRef",
     "NbcacheError",
     "NotCached",
     "UnhashableValue",

@@ -106,9 +106,7 @@ class Core:
         reason = None
         for key in (request.key, *request.also):
             try:
-                opened = self.store.get(
-                    key.digest, request.slug, memory=request.memory
-                )
+                opened = self.store.get(key.digest, request.slug, memory=request.memory)
             except DamagedEntry as error:
                 reason = reason or Miss("damaged", detail=str(error))
             except UntrustedEntry as error:
@@ -116,11 +114,12 @@ class Core:
             except OSError as error:
                 reason = reason or Miss("unreadable", detail=_said(error))
             else:
-                miss = opened and broken(request, opened.entry, time.time())
-                if opened is not None and miss is None:
+                if opened is None:
+                    continue
+                miss = broken(request, opened.entry, time.time())
+                if miss is None:
                     return Hit(opened)
-                if opened is not None:
-                    opened.close()
+                opened.close()
                 reason = reason or miss
         return reason or self._explain(request)
 

@@ -76,6 +76,13 @@ class Dependencies:
     _met: dict[int, tuple[Any, str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
 
+    @property
+    def functions(self) -> list[FunctionType]:
+        """The user's functions that were met, methods included."""
+        return [
+            thing for thing, _ in self._met.values() if isinstance(thing, FunctionType)
+        ]
+
     # --- entering parts
 
     def add(self, label: str, value: Any) -> None:

@@ -149,7 +149,7 @@ class Archive:
         other._maps, other._handed_out, other._descriptor = {}, set(), -1
         try:
             if self._tail_start == 0:
-                return other if _stat_id(os.stat(path)) == self.stat_id else None
+                return other if _stat_id(os.lstat(path)) == self.stat_id else None
             other._descriptor = os.open(path, _OPEN_FLAGS)
             if _stat_id(os.fstat(other._descriptor)) == self.stat_id:
                 return other

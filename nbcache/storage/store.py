@@ -23,8 +23,8 @@ from nbcache.storage import npz, trust
 from nbcache.storage.entry import Entry, read_manifest, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
-from nbcache.storage.recent import Recent
 from nbcache.storage.index import Index
+from nbcache.storage.recent import Recent
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -125,9 +125,7 @@ class Store:
         """Say whether there is a file for a key, whatever is in it."""
         return self.place.entry(key, slug).exists()
 
-    def get(
-        self, key: str, slug: str = "", *, memory: bool = False
-    ) -> Opened | None:
+    def get(self, key: str, slug: str = "", *, memory: bool = False) -> Opened | None:
         """Open an entry, verified.
 
         Parameters
