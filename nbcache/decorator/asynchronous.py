@@ -111,7 +111,7 @@ class AsyncCachedFunction(Wrapper[P, R]):
         found = None if request.refresh else self._refer(core, request)
         if found is None:
             await self._computed(Invocation(core, request, task))
-            found = self._refer(core, request)
+            found = self._refer(core, request, again=True)
         if found is None:
             raise self._not_stored(core)
         return found

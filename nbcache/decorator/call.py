@@ -233,11 +233,13 @@ class CallTask:
             namespace=self._namespace(),
             allow_pickle=True,
         )
+        if FAILURE in values:
+            wanted = self.options.cache_exceptions
+            value: Any = failures.restored(values[FAILURE], wanted, opened.entry)
+        else:
+            value = values[VALUE]
         drawn = values.get(randomness.RANDOM, {})
         randomness.restore(drawn, state.get("seeded", []))
-        if FAILURE in values:
-            return failures.restored(values[FAILURE], state, opened.entry.created)
-        value = values[VALUE]
         if not drawn and not state.get("seeded") and is_frozen(value):
             opened.held[VALUE] = value
         return value

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbcache.errors import NbcacheError, UnstorableValue
+from nbcache.storage.entry import Entry
 
-__all__ = ["FAILURE", "Failure", "is_kept", "kept_failure", "restored"]
+__all__ = [
+    "FAILURE",
+    "Failure",
+    "described",
+    "is_kept",
+    "kept_failure",
+    "restored",
+    "unwanted",
+]
 
 FAILURE = "<failure>"
 """Under which an entry keeps the exception that a call raised."""
@@ -46,7 +55,7 @@ def kept_failure(error: Exception, encode: Callable[..., Any]) -> Any:
         It does not: callers that catch it could not catch what a hit would raise.
     """
     kind = type(error)
-    name = f"{kind.__module__}.{kind.__qualname__}"
+    name = _name(kind)
     bare = _without_traceback(error)
     try:
         encoded = encode({FAILURE: bare})
@@ -71,37 +80,54 @@ def _without_traceback(error: Exception) -> Exception:
         if rest and rest[0]:
             other.__setstate__(rest[0])
     except Exception as cause:
-        name = f"{kind.__module__}.{kind.__qualname__}"
+        name = _name(kind)
         reason = f"it cannot be made again: {cause!r}"
         raise UnstorableValue("the exception", name, reason) from cause
     if type(other) is not kind or str(other) != str(error):
-        name = f"{kind.__module__}.{kind.__qualname__}"
+        name = _name(kind)
         reason = "it cannot be made again as it was"
         raise UnstorableValue("the exception", name, reason)
     return other
 
 
-def described(error: Exception) -> dict[str, str]:
-    """Give what an entry says of an exception: type, message, traceback as text."""
-    kind = type(error)
+def described(error: Exception) -> dict[str, Any]:
+    """Give what an entry says of an exception: kinds, message, traceback as text."""
     return {
-        "type": f"{kind.__module__}.{kind.__qualname__}",
+        "kinds": [_name(kind) for kind in type(error).__mro__[:-1]],
         "message": str(error),
         "traceback": "".join(traceback.format_exception(error)),
     }
 
 
-def restored(error: Any, state: dict[str, Any], created: float) -> Failure:
+def unwanted(entry: Entry, wanted: bool | tuple[type[Exception], ...]) -> str:
+    """Say that an entry holds an exception which may not be raised; '' otherwise."""
+    failure = entry.state.get("failure")
+    if not failure or wanted is True:
+        return ""
+    kinds = wanted or ()
+    if any(_name(kind) in failure.get("kinds", ()) for kind in kinds):
+        return ""
+    return "the entry holds an exception, which cache_exceptions does not ask for"
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def restored(
+    error: Any, wanted: bool | tuple[type[Exception], ...], entry: Entry
+) -> Failure:
     """Give a stored exception back, with a note that says where it comes from.
 
     Raises
     ------
     LookupError
-        What was stored is no exception.
+        Exceptions of its kind are not wanted.
     """
-    if not isinstance(error, Exception):
-        raise LookupError("what was stored as an exception is none")
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(created))
-    text = state.get("failure", {}).get("traceback", "")
+    why = unwanted(entry, wanted)
+    if why or not isinstance(error, Exception):
+        raise LookupError(why or "what was stored as an exception is none")
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))
+    text = entry.state.get("failure", {}).get("traceback", "")
     error.add_note(f"from the cache: raised {when}, then with this traceback:\n{text}")
     return Failure(error)

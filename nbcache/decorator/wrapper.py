@@ -14,6 +14,7 @@ from nbcache.cache import Core, notebook_name
 from nbcache.decorator import pickling
 from nbcache.decorator.binding import BoundFunction
 from nbcache.decorator.call import CallTask
+from nbcache.decorator.failures import unwanted
 from nbcache.decorator.identity import bound_key, dependencies
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.decorator.named import functions
@@ -236,7 +237,13 @@ class Wrapper(Generic[P, R]):
         core = self._options.core()
         if self._is_off(core):
             return Miss("disabled")
-        return core.lookup(self._request(args, kwargs)[0])
+        found = core.lookup(self._request(args, kwargs)[0])
+        if isinstance(found, Hit):
+            why = unwanted(found.opened.entry, self._options.cache_exceptions)
+            if why:
+                found.opened.close()
+                return Miss("dependency", detail=why)
+        return found
 
     def peek(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the stored result of a call without ever computing it.
@@ -356,15 +363,27 @@ class Wrapper(Generic[P, R]):
         task.with_digest = True
         return core, replace(request, min_seconds=0.0), task
 
-    def _refer(self, core: Core, request: Request) -> CachedRef[R] | None:
-        """Give the reference to what is stored now; None if there is nothing."""
+    def _refer(
+        self, core: Core, request: Request, *, again: bool = False
+    ) -> CachedRef[R] | None:
+        """Give the reference to what is stored now; None if there is nothing.
+
+        Raises
+        ------
+        UnstorableValue
+            The second time: also what was just looked up or computed has none.
+        """
         with trace.unseen():
             found = core.lookup(replace(request, refresh=False, read=True))
-            if isinstance(found, Miss):
+            if isinstance(found, Miss) or found.opened.entry.state.get("failure"):
                 return None
             try:
                 name, folder = self._own_name, core.store.folder
                 return reference(found.opened, name, folder, request.slug)
+            except UnstorableValue:
+                if again:
+                    raise
+                return None
             finally:
                 found.opened.close()
 
@@ -423,7 +442,7 @@ class CachedFunction(Wrapper[P, R]):
                 if call.must_run:
                     call.keep(self._function(*call.args, **call.kwargs))
             call.value()
-            found = self._refer(core, request)
+            found = self._refer(core, request, again=True)
         if found is None:
             raise self._not_stored(core)
         return found

@@ -220,7 +220,7 @@ def test_a_hit_from_memory_counts_as_a_hit(cache):
 
 
 def test_the_switches_reach_the_memory(cache, runs):
-    """disabled and refreshing run, whatever is kept."""
+    """Disabled and refreshing run, whatever is kept."""
 
     def f():
         counting.count()
