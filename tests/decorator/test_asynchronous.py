@@ -1,4 +1,4 @@
-"""Coroutine functions: one computation for concurrent calls, in one loop and several."""
+"""Coroutine functions: one computation for concurrent calls, in all loops."""
 
 import asyncio
 import functools
