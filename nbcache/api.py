@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from nbcache import config, info
 from nbcache.cache import Core
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nbcache.decorator.asynchronous import AsyncCachedFunction
-    from nbcache.decorator.wrapper import CachedFunction
+    from nbcache.decorator.function import CachedFunction
+    from nbcache.decorator.typed import Decorator
 
 __all__ = [
     "Cache",
@@ -189,17 +190,6 @@ def _cache_in(folder: str, settings: dict[str, Any]) -> Cache:
 
 
 _default = Cache()
-
-
-class Decorator(Protocol):
-    """What ``cached(...)`` with options gives."""
-
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncCachedFunction[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 
 
 @overload

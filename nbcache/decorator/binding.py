@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+
+from nbcache.decorator.options import signature_of
 
 if TYPE_CHECKING:
     from nbcache.decorator.wrapper import Wrapper
@@ -31,6 +34,15 @@ class BoundFunction(Generic[P, R]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call with the instance as the first argument."""
         return self.__func__(self.__self__, *args, **kwargs)  # type: ignore[operator]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The signature without the instance."""
+        whole = signature_of(self.__func__.__wrapped__)
+        first, *rest = whole.parameters.values()
+        if first.kind in (first.VAR_POSITIONAL, first.VAR_KEYWORD):
+            return whole
+        return whole.replace(parameters=rest)
 
     def __repr__(self) -> str:
         return f"<bound {self.__func__!r} of {self.__self__!r}>"

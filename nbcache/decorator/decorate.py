@@ -7,8 +7,9 @@ import inspect
 from typing import Any
 
 from nbcache.decorator.binding import CachedClassMethod
+from nbcache.decorator.function import CachedFunction
 from nbcache.decorator.options import Options, name_of
-from nbcache.decorator.wrapper import CachedFunction, Wrapper
+from nbcache.decorator.wrapper import Wrapper
 
 __all__ = ["decorate"]
 

@@ -1,4 +1,4 @@
-"""`cached`: a function whose results are kept, and the methods of what it gives."""
+"""What `cached` gives: the request of a call, and the methods of the wrapper."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
 from nbcache.storage.rows import row
 
-__all__ = ["BoundFunction", "CacheInfo", "CachedFunction", "Wrapper", "functions"]
+__all__ = ["CacheInfo", "Wrapper"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -390,62 +390,6 @@ class Wrapper(Generic[P, R]):
     def _not_stored(self, core: Core) -> UnstorableValue:
         why = "it was not stored" if core.settings.read_only else "the warning says why"
         return UnstorableValue(f"the result of {self._own_name}", "CachedRef", why)
-
-
-class CachedFunction(Wrapper[P, R]):
-    """A function whose results are kept; made by `cached`."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Give the result: the stored one, or what the function computes."""
-        core = self._options.core()
-        if self._is_off(core):
-            return cast(R, self._function(*args, **kwargs))
-        refresh = self._options.refresh or core.settings.refresh
-        call = self._invocation(core, args, kwargs, refresh)
-        with call:
-            if call.must_run:
-                # from this frame: see `invocation`
-                call.keep(self._function(*call.args, **call.kwargs))
-        return cast(R, call.value())
-
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute a call in any case, and store the result."""
-        core = self._options.core()
-        if self._is_off(core):
-            return cast(R, self._function(*args, **kwargs))
-        call = self._invocation(core, args, kwargs, True)
-        with call:
-            call.keep(self._function(*call.args, **call.kwargs))
-        return cast(R, call.value())
-
-    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself; nothing is read or written."""
-        return cast(R, self._function(*args, **kwargs))
-
-    def ref(self, *args: P.args, **kwargs: P.kwargs) -> CachedRef[R]:
-        """Give a reference to the result of a call, which is computed if need be.
-
-        Raises
-        ------
-        UnhashableValue
-            The call has no key.
-        UnstorableValue
-            Its result cannot be stored, or not be loaded without the call.
-        NotCached
-            The cache is off.
-        """
-        core, request, task = self._to_refer(args, kwargs)
-        found = None if request.refresh else self._refer(core, request)
-        if found is None:
-            call = Invocation(core, request, task)
-            with call:
-                if call.must_run:
-                    call.keep(self._function(*call.args, **call.kwargs))
-            call.value()
-            found = self._refer(core, request, again=True)
-        if found is None:
-            raise self._not_stored(core)
-        return found
 
 
 def _with_note(text: str | None, left_out: list[str]) -> str:
