@@ -14,14 +14,14 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from nbcache import config, trace
-from nbcache.conditions import REPLACED, broken, failed, marked
+from nbcache.candidates import Candidates
+from nbcache.conditions import failed, marked
 from nbcache.errors import (
     CacheWarning,
-    DamagedEntry,
     NbcacheError,
     UnstorableValue,
     UntrustedEntry,
@@ -40,6 +40,7 @@ from nbcache.outcome import (
 from nbcache.storage.entry import Entry
 from nbcache.storage.locks import single_flight, single_flight_async
 from nbcache.storage.store import Store
+from nbcache.trace.observed import entry_key
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
 
@@ -47,7 +48,6 @@ Value = TypeVar("Value")
 
 
 _registry: dict[Any, Any] = {}
-_REPLACED = REPLACED | {"refreshed", "damaged", "untrusted", "dependency"}
 
 
 def warn(message: str) -> None:
@@ -103,25 +103,7 @@ class Core:
             return Miss("refreshed")
         if not request.read:
             return Miss("disabled")
-        reason = None
-        for key in (request.key, *request.also):
-            try:
-                opened = self.store.get(key.digest, request.slug, memory=request.memory)
-            except DamagedEntry as error:
-                reason = reason or Miss("damaged", detail=str(error))
-            except UntrustedEntry as error:
-                reason = reason or Miss("untrusted", detail=str(error))
-            except OSError as error:
-                reason = reason or Miss("unreadable", detail=_said(error))
-            else:
-                if opened is None:
-                    continue
-                miss = broken(request, opened.entry, time.time())
-                if miss is None:
-                    return Hit(opened)
-                opened.close()
-                reason = reason or miss
-        return reason or self._explain(request)
+        return Candidates(self.store, request).find() or self._explain(request)
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
         """Look up and restore; anything that fails makes it a miss."""
@@ -145,21 +127,27 @@ class Core:
         except LookupError as error:
             return Miss("dependency", detail=_said(error))
         except Exception as error:
-            return self._react(request, Miss("damaged", detail=_said(error)))
+            damaged = (found.opened.entry.key,)
+            return self._react(
+                request, Miss("damaged", detail=_said(error), damaged=damaged)
+            )
         finally:
             found.opened.close()
-        self._note_hit(request, found.opened.entry, time.perf_counter() - began)
+        entry = found.opened.entry
+        trace.inherit(entry.trace, entry.written, entry.seconds)
+        self._note_hit(request, entry, time.perf_counter() - began)
         return Restored(value)
 
     def find_again(
         self, request: Request, task: Task[Value], miss: Miss
     ) -> Restored[Value] | Miss:
         """Look a second time, after waiting for whoever was computing."""
-        if request.refresh or not self._exists(request):
+        if request.refresh or not self._standing(request):
             return miss
         if miss.reason in ("damaged", "untrusted", "dependency", "disabled"):
             return miss
-        return self.find(request, task)
+        again = self.find(request, task)
+        return miss if isinstance(again, Miss) else again
 
     @contextmanager
     def flight(self, request: Request) -> Iterator[None]:
@@ -186,28 +174,15 @@ class Core:
         self, request: Request
     ) -> tuple[Callable[[], bool], Callable[[], None]]:
         """Give what ends waiting, and what is said of it."""
-        # what stands there was not used: only another file is worth a second look
         before = self._standing(request)
-
-        def ready() -> bool:
-            if request.refresh:
-                return False
-            return self._standing(request) not in (None, before)
-
-        return ready, lambda: warn(
-            f"{request.name!r} is being computed elsewhere: waiting"
+        return (
+            lambda: not request.refresh and self._standing(request) != before,
+            lambda: warn(f"{request.name!r} is being computed elsewhere: waiting"),
         )
 
-    def _standing(self, request: Request) -> tuple[int, ...] | None:
-        """Give what tells the file of a request's entry from others, if it is there."""
-        try:
-            found = self.store.place.entry(request.key.digest, request.slug).stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-    def _exists(self, request: Request) -> bool:
-        return self._standing(request) is not None
+    def _standing(self, request: Request) -> tuple[Any, ...]:
+        """Tell what stands under a look-up key; another answer says that it changed."""
+        return self.store.standing(request.key.digest, request.slug)
 
     def keep(
         self, request: Request, task: Task[Value], computed: Computed[Value], miss: Miss
@@ -224,7 +199,7 @@ class Core:
         quiet = self._too_short(request, computed, miss)
         if request.write and not refused and not quiet:
             try:
-                stored = self.put(request, task, computed, miss.reason in _REPLACED)
+                stored = self.put(request, task, computed, miss.reason)
             except UnstorableValue as error:
                 refused = str(error)
             except Exception as error:
@@ -239,7 +214,7 @@ class Core:
             Outcome(
                 name=request.name,
                 kind=request.kind,
-                key=request.key.digest,
+                key=stored.key if stored else request.key.digest,
                 hit=False,
                 reason=miss.reason,
                 stored=stored is not None,
@@ -260,9 +235,11 @@ class Core:
         request: Request,
         task: Task[Value],
         computed: Computed[Value],
-        overwrite: bool,
+        reason: str,
     ) -> Entry:
-        """Store a result with what the request says of it.
+        """Store a result with what its run found, and what the request says of it.
+
+        The reason of the miss says whether what is there may be replaced.
 
         Raises
         ------
@@ -270,9 +247,14 @@ class Core:
             It cannot be kept.
         """
         entry, content = task.encode(computed)
-        return self.store.put(
-            marked(entry, request), content, slug=request.slug, overwrite=overwrite
+        entry = marked(_completed(entry, request, computed), request)
+        stored = self.store.put(
+            entry, content, slug=request.slug, overwrite=reason in _REPLACED
         )
+        if reason == "refreshed" and stored.key != request.key.digest:
+            # what stands under the look-up key itself would be found before this one
+            self.store.drop(request.key.digest, request.slug)
+        return stored
 
     def _too_short(
         self, request: Request, computed: Computed[Value], miss: Miss
@@ -280,7 +262,7 @@ class Core:
         """Say that storing is not worth it; '' if it is, or has to be."""
         if computed.seconds >= request.min_seconds:
             return ""
-        if miss.reason == "refreshed" and self._exists(request):
+        if miss.reason == "refreshed" and self._standing(request):
             return ""  # else the old result would come back at the next call
         return (
             f"min_seconds: it took {computed.seconds:.2g} s, less than "
@@ -292,8 +274,8 @@ class Core:
     def _react(self, request: Request, miss: Miss) -> Miss:
         """Set a damaged entry aside and say so; say whose entry was not used."""
         if miss.reason == "damaged":
-            for key in (request.key, *request.also):
-                path = self.store.place.entry(key.digest, request.slug)
+            for key in miss.damaged or (request.key.digest,):
+                path = self.store.place.entry(key, request.slug)
                 if path.exists():
                     self.store.set_aside(path)
             warn(
@@ -356,6 +338,23 @@ class Core:
         if self.store.folder.is_dir():
             self.store.history.note_outcome(outcome.name, notebook, outcome.to_json())
         return outcome
+
+
+# the entry of such a miss may stand under the very key that a new run gets
+_REPLACED = frozenset(
+    ["refreshed", "damaged", "untrusted", "dependency", "file", "expired", "invalid"]
+)
+
+
+def _completed(entry: Entry, request: Request, computed: Computed[Any]) -> Entry:
+    """Give an entry with what its run found, which makes its key."""
+    return replace(
+        entry,
+        key=entry_key(request.key.digest, computed.found),
+        lookup=request.key.digest,
+        trace=[one.to_json() for one in computed.found],
+        written=[one.to_json() for one in computed.written],
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -12,10 +12,7 @@ from nbcache import durations
 from nbcache.outcome import Miss, Request
 from nbcache.storage.entry import Entry
 
-__all__ = ["REPLACED", "broken", "marked"]
-
-REPLACED = frozenset({"expired", "invalid"})
-"""Reasons of a miss for which the new entry takes the place of the old one."""
+__all__ = ["broken", "failed", "marked"]
 
 # clocks of hosts that share a folder differ a little
 _SKEW_S = 2.0

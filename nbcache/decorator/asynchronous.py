@@ -2,9 +2,9 @@
 
 Whoever comes first to a call in an event loop starts a task; the others wait for it,
 and then decode the stored result anew, so that nobody can change what another one got.
-A result that was not stored is handed to several only if it is immutable; else each
-computes for itself.  Other loops, threads and processes are kept out by the key's lock,
-waiting for which does not stop the loop.
+A result that was not stored is handed to nobody else: each computes for itself.  Other
+loops, threads and processes are kept out by the key's lock, waiting for which does not
+stop the loop.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
+from nbcache import trace
 from nbcache.cache import Core
-from nbcache.decorator.frozen import is_frozen
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.decorator.options import Options
 from nbcache.decorator.references import CachedRef
@@ -150,11 +150,16 @@ class AsyncCachedFunction(Wrapper[P, R]):
         shared = running.get(name)
         if shared is None or shared.is_given_up:
             return await self._started(call, name, running).wait()
-        value = await shared.wait()
+        try:
+            await shared.wait()
+        except Exception:
+            if not trace.is_recording():
+                raise
+            # a recording that began meanwhile has not seen what led to the error
         again = Invocation(call.core, call.request, call.task)
         if again.look():
             return again.value()
-        return value if is_frozen(value) else await self._alone(again, name)
+        return await self._alone(again, name)
 
     def _started(
         self, call: Invocation, name: _Name, running: dict[_Name, _Shared]

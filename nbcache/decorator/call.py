@@ -33,6 +33,8 @@ from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.named import Named
+from nbcache.trace.observed import Observed
 
 __all__ = ["CallTask"]
 
@@ -53,6 +55,7 @@ class CallTask:
     with_digest: bool = False
     random: randomness.RandomWatch | None = None
     _watch: _Watch | None = None
+    _given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
     # --- computing
 
@@ -77,14 +80,15 @@ class CallTask:
         NotCached
             The result that one refers to is no longer there.
         """
-        return values_of(self.args, self.kwargs)
+        self._given = values_of(self.args, self.kwargs)
+        return self._given
 
     def begin(self) -> None:
         """Watch what the function does, from now until `end` or `abandon`."""
         self._watch = _Watch()
         try:
             self._watch.before = self._written_digests()
-            self._watch.start()
+            self._watch.start(self._named())
         except Exception as error:
             # it runs all the same; what is not watched is not stored
             self._watch.failed = f"it could not be watched: {error!r}"
@@ -105,11 +109,32 @@ class CallTask:
         if watch.failed or watch.touched is None or watch.random is None:
             return Computed(value, seconds, watch.failed)
         self.random = watch.random
-        refused = self._refused(watch.touched) or watch.random.refusal()
-        told = self._repeated_not(watch.before) or watch.random.told()
-        return Computed(value, seconds, refused, told)
+        refused = self._refused()
+        if refused:
+            return Computed(value, seconds, refused)
+        for library, digest in watch.random.found().items():
+            watch.touched.note([Observed("random", library, digest)])
+        settled = watch.touched.settled(self.store)
+        return Computed(
+            value,
+            seconds + settled.seconds,
+            settled.refused,
+            self._repeated_not(watch.before) or watch.random.told() or settled.told,
+            settled.found,
+            settled.written,
+        )
 
-    def _refused(self, touched: trace.Trace) -> str:
+    def _named(self) -> Named:
+        """Give what the function and those that it calls name and get."""
+        named = Named()
+        for function in self.found.functions:
+            named.add_code(function.__code__)
+        args, kwargs = self._given or (self.args, self.kwargs)
+        named.add_values([*self.bound.arguments.values(), *args, *kwargs.values()])
+        named.add_values(self.found.values.values())
+        return named
+
+    def _refused(self) -> str:
         """Say why the result may not be kept; '' if it may."""
         try:
             after = bound_key(self.function, self.name, self.bound, self.options).key
@@ -128,7 +153,7 @@ class CallTask:
                     f"its result: @cached(ignore_globals=({what!r},))"
                 )
             return f"{change.label} changed while it ran"
-        return touched.refusal(self.store)
+        return ""
 
     def _written_digests(self) -> dict[str, str]:
         return {name: hashing.digest(value) for name, value in self._hashable_written()}
@@ -222,7 +247,6 @@ class CallTask:
     def restore(self, opened: Opened) -> Any:
         """Decode the result of a stored call; restore the random states after it."""
         state = opened.entry.state
-        randomness.require_unseeded(state)
         if VALUE in opened.held:
             return opened.held[VALUE]
         values = codec.decode(
@@ -256,9 +280,9 @@ class _Watch:
         self.failed = ""
         self._stack = ExitStack()
 
-    def start(self) -> None:
+    def start(self, named: Named) -> None:
         with ExitStack() as stack:
-            self.touched = stack.enter_context(trace.recording())
+            self.touched = stack.enter_context(trace.recording(named))
             self.random = stack.enter_context(randomness.watching())
             self._stack = stack.pop_all()
 

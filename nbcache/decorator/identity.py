@@ -26,6 +26,7 @@ class BoundKey:
     slug: str
     written: Mapping[str, Any]
     values: Mapping[str, Any]
+    functions: tuple[FunctionType, ...]
 
 
 def bound_key(
@@ -54,7 +55,7 @@ def bound_key(
     parts = found.parts
     if options.private:
         parts = [Part(part.label, part.digest) for part in parts]
-    return BoundKey(Key.of(parts), slug, found.written, found.values)
+    return BoundKey(Key.of(parts), slug, found.written, found.values, found.functions())
 
 
 def dependencies(

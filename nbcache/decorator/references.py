@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from nbcache import trace
 from nbcache.decorator.named import functions
 from nbcache.errors import NbcacheError, NotCached, UnstorableValue
 from nbcache.keys import hashing
@@ -65,6 +66,10 @@ class CachedRef(Generic[R]):
             It is no longer there, or another result is; the text says which function
             to call again.
         """
+        with trace.unseen():
+            return self._loaded()
+
+    def _loaded(self) -> R:
         try:
             opened = _store(self.folder).get(self.key, self.slug, memory=True)
         except (NbcacheError, OSError) as error:

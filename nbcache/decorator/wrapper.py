@@ -60,9 +60,7 @@ class Wrapper(Generic[P, R]):
         self._options = options
         self._signature = signature_of(function)
         self._own_name = options.name or name_of(function)
-        left_out = options.left_out(function)
-        if left_out:
-            self.__doc__ = _with_note(self.__doc__, left_out)
+        self.__doc__ = _with_note(self.__doc__, options.left_out(function))
         functions[self._own_name] = self
 
     def __getattr__(self, name: str) -> Any:
@@ -94,9 +92,10 @@ class Wrapper(Generic[P, R]):
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs, sources included."""
         try:
-            met = dependencies(self._function, self._own_name, self._options).functions
+            found = dependencies(self._function, self._own_name, self._options)
+            met = found.functions()
         except UnhashableValue:
-            met = []
+            met = ()
         return {
             "function": self._function,
             "options": self._options,
@@ -299,7 +298,7 @@ class Wrapper(Generic[P, R]):
             return False
         request, task = self._request(args, kwargs, refresh=True)
         with trace.unseen(), core.flight(request):
-            core.put(request, task, Computed(value, 0.0), True)
+            core.put(request, task, Computed(value, 0.0), "refreshed")
         return True
 
     def clear(self, *args: P.args, **kwargs: P.kwargs) -> int:
@@ -326,10 +325,7 @@ class Wrapper(Generic[P, R]):
         ]
 
     def cache_info(self) -> CacheInfo:
-        """Give functools' five figures, plus bytes stored and seconds saved.
-
-        ``misses`` counts the entries: the calls that were computed and stored.
-        """
+        """Give functools' figures (misses: entries), plus bytes and seconds saved."""
         core = self._options.core()
         entries = core.store.by_name(self._own_name)
         uses = core.store.history.uses()
@@ -342,8 +338,6 @@ class Wrapper(Generic[P, R]):
             bytes=sum(entry.bytes for entry in entries),
             saved=sum(use.saved for use in found),
         )
-
-    # --- references
 
     def _to_refer(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -379,7 +373,11 @@ class Wrapper(Generic[P, R]):
                 return None
             try:
                 name, folder = self._own_name, core.store.folder
-                return reference(found.opened, name, folder, request.slug)
+                made = reference(found.opened, name, folder, request.slug)
+                entry = found.opened.entry
+                # whoever is being recorded depends on what the result depends on
+                trace.inherit(entry.trace, entry.written, entry.seconds)
+                return made
             except UnstorableValue:
                 if again:
                     raise
@@ -392,6 +390,8 @@ class Wrapper(Generic[P, R]):
         return UnstorableValue(f"the result of {self._own_name}", "CachedRef", why)
 
 
-def _with_note(text: str | None, left_out: list[str]) -> str:
+def _with_note(text: str | None, left_out: list[str]) -> str | None:
+    if not left_out:
+        return text
     note = f"Not part of the cache's key: {', '.join(left_out)}."
     return f"{inspect.cleandoc(text)}\n\n{note}" if text else note

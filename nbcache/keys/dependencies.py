@@ -76,13 +76,6 @@ class Dependencies:
     _met: dict[int, tuple[Any, str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
 
-    @property
-    def functions(self) -> list[FunctionType]:
-        """The user's functions that were met, methods included."""
-        return [
-            thing for thing, _ in self._met.values() if isinstance(thing, FunctionType)
-        ]
-
     # --- entering parts
 
     def add(self, label: str, value: Any) -> None:
@@ -111,6 +104,11 @@ class Dependencies:
             self._named.add(top)
             told = origin.version(top)
             self._text(f"library {top}", origin.version_token(top), told=told)
+
+    def functions(self) -> tuple[FunctionType, ...]:
+        """Give the user's functions that were met."""
+        met = (thing for thing, _ in self._met.values())
+        return tuple(thing for thing in met if isinstance(thing, FunctionType))
 
     # --- functions
 

@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from nbcache.storage.entry import Entry, read_manifest, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
+from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
+from nbcache.storage.traces import Traces
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -42,53 +43,6 @@ class Content:
     tree: Any
     members: dict[str, np.ndarray]
     outputs: Any = None
-
-
-class Opened:
-    """An entry that is whole and this user's own, ready to be decoded.
-
-    Parameters
-    ----------
-    archive : npz.Archive
-        Held open until `close`.
-    """
-
-    def __init__(self, archive: npz.Archive, file: str) -> None:
-        self.archive = archive
-        data = archive.manifest()
-        self._text_bytes = len(data)
-        document = read_manifest(data, self._plain, whole=True)
-        self.tree = document.pop("tree", None)
-        self.outputs = document.pop("outputs", None)
-        self.entry = Entry.from_json(document, file=file, bytes=archive.size)
-        self.held: dict[str, Any] = {}
-
-    def again(self, path: str) -> Opened | None:
-        """Give this entry open once more, decoded anew; None if it is not the same.
-
-        What is ``held`` (immutable results) is common to all.
-        """
-        archive = self.archive.again(path)
-        if archive is None:
-            return None
-        other = copy(self)
-        other.archive = archive
-        return other
-
-    @property
-    def kept_bytes(self) -> int:
-        """Bytes that keeping this in memory takes, roughly."""
-        # JSON as Python objects takes several times its length
-        return self.archive.kept_bytes + 8 * self._text_bytes
-
-    def _plain(self, name: str) -> np.ndarray:
-        found = self.archive.read(name, None)
-        self._text_bytes += found.nbytes
-        return found
-
-    def close(self) -> None:
-        """Close the file; arrays that were handed out stay valid."""
-        self.archive.close()
 
 
 _recent: Recent[Opened] = Recent(MEMORY_BYTES)
@@ -113,6 +67,7 @@ class Store:
     ) -> None:
         self.folder = Path(folder)
         self.place = Folder(self.folder)
+        self.traces = Traces(self.place)
         self.verify = verify
         self.durability = durability
         self.index = Index(self.folder / "index.sqlite")
@@ -124,6 +79,20 @@ class Store:
     def has(self, key: str, slug: str = "") -> bool:
         """Say whether there is a file for a key, whatever is in it."""
         return self.place.entry(key, slug).exists()
+
+    def standing(self, lookup: str, slug: str = "") -> tuple[Any, ...]:
+        """Tell what stands under a look-up key: () for nothing.
+
+        Another answer than before says that somebody stored a result.
+        """
+        found = []
+        for path in (self.place.entry(lookup, slug), self.traces.path(lookup)):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.append((path.name, stat.st_ino, stat.st_mtime_ns))
+        return tuple(found)
 
     def get(self, key: str, slug: str = "", *, memory: bool = False) -> Opened | None:
         """Open an entry, verified.
@@ -251,6 +220,9 @@ class Store:
                 os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
             kept = self._publish(temporary, path, entry.key, overwrite)
+            if entry.lookup not in ("", entry.key):
+                items = [(kind, name) for kind, name, *_ in entry.trace]
+                self.traces.add(entry.lookup, items, entry.key)
         stored = kept or replace(entry, bytes=size, file=path.name)
         self._index(stored)
         return stored
@@ -353,16 +325,28 @@ class Store:
         """
         gone = []
         for entry in entries:
-            if not key_of(entry.file):
-                continue
-            try:
-                self._file(entry).unlink()
-                gone.append(entry.file)
-            except FileNotFoundError:
-                gone.append(entry.file)
+            if key_of(entry.file):
+                self._file(entry).unlink(missing_ok=True)
+                gone.append(entry)
         with suppress(OSError, sqlite3.Error):
-            self.index.remove(gone)
+            self.index.remove([entry.file for entry in gone])
+            self._forget_traces(gone)
         return len(gone)
+
+    def _forget_traces(self, gone: Iterable[Entry]) -> None:
+        """Drop descriptors of look-up keys that have no entries any more."""
+        traced = {one.lookup: one.name for one in gone if one.lookup != one.key}
+        for lookup, name in traced.items():
+            if lookup and lookup not in {one.lookup for one in self.by_name(name)}:
+                self.traces.remove(lookup)
+
+    def drop(self, key: str, slug: str = "") -> None:
+        """Delete the entry of a key, if there is one; a read-only folder keeps it."""
+        path = self.place.entry(key, slug)
+        with suppress(OSError, sqlite3.Error):
+            if path.exists():
+                path.unlink()
+                self.index.remove([path.name])
 
     def clear(self) -> int:
         """Delete all entries; give how many there were.
