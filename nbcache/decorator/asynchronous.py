@@ -20,7 +20,7 @@ from nbcache import trace
 from nbcache.cache import Core
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.decorator.options import Options
-from nbcache.decorator.references import CachedRef
+from nbcache.decorator.references import CachedRef, values_of
 from nbcache.decorator.wrapper import Wrapper
 
 __all__ = ["AsyncCachedFunction"]
@@ -80,7 +80,8 @@ class AsyncCachedFunction(Wrapper[P, R]):
         """Give the result: the stored one, or what the function computes."""
         core = self._options.core()
         if self._is_off(core):
-            return cast(R, await self._function(*args, **kwargs))
+            values, named = values_of(args, kwargs)
+            return cast(R, await self._function(*values, **named))
         refresh = self._options.refresh or core.settings.refresh
         return cast(R, await self._fetch(core, args, kwargs, refresh))
 
@@ -88,12 +89,14 @@ class AsyncCachedFunction(Wrapper[P, R]):
         """Compute a call in any case, and store the result."""
         core = self._options.core()
         if self._is_off(core):
-            return cast(R, await self._function(*args, **kwargs))
+            values, named = values_of(args, kwargs)
+            return cast(R, await self._function(*values, **named))
         return cast(R, await self._fetch(core, args, kwargs, True))
 
     async def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself; nothing is read or written."""
-        return cast(R, await self._function(*args, **kwargs))
+        values, named = values_of(args, kwargs)
+        return cast(R, await self._function(*values, **named))
 
     async def ref(self, *args: P.args, **kwargs: P.kwargs) -> CachedRef[R]:
         """Give a reference to the result of a call, which is computed if need be.

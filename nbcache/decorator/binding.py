@@ -86,6 +86,9 @@ class BoundFunction(Generic[P, R]):
 class CachedClassMethod(classmethod):  # type: ignore[type-arg]
     """What ``@cached`` makes of a class method: bound, it has the wrapper's methods."""
 
+    def __reduce__(self) -> Any:
+        return type(self), (self.__func__,)
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to the class."""
         # from Python 3.13 on, classmethod itself gives a plain bound method

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ParamSpec, TypeVar, cast
 
 from nbcache.decorator.invocation import Invocation
-from nbcache.decorator.references import CachedRef
+from nbcache.decorator.references import CachedRef, values_of
 from nbcache.decorator.wrapper import Wrapper
 
 __all__ = ["CachedFunction"]
@@ -21,7 +21,8 @@ class CachedFunction(Wrapper[P, R]):
         """Give the result: the stored one, or what the function computes."""
         core = self._options.core()
         if self._is_off(core):
-            return cast(R, self._function(*args, **kwargs))
+            values, named = values_of(args, kwargs)
+            return cast(R, self._function(*values, **named))
         refresh = self._options.refresh or core.settings.refresh
         call = self._invocation(core, args, kwargs, refresh)
         with call:
@@ -34,7 +35,8 @@ class CachedFunction(Wrapper[P, R]):
         """Compute a call in any case, and store the result."""
         core = self._options.core()
         if self._is_off(core):
-            return cast(R, self._function(*args, **kwargs))
+            values, named = values_of(args, kwargs)
+            return cast(R, self._function(*values, **named))
         call = self._invocation(core, args, kwargs, True)
         with call:
             call.keep(self._function(*call.args, **call.kwargs))
@@ -42,7 +44,8 @@ class CachedFunction(Wrapper[P, R]):
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself; nothing is read or written."""
-        return cast(R, self._function(*args, **kwargs))
+        values, named = values_of(args, kwargs)
+        return cast(R, self._function(*values, **named))
 
     def ref(self, *args: P.args, **kwargs: P.kwargs) -> CachedRef[R]:
         """Give a reference to the result of a call, which is computed if need be.

@@ -13,6 +13,7 @@ from typing import Any
 from nbcache.cache import Core, warn
 from nbcache.decorator.call import CallTask
 from nbcache.decorator.failures import Failure, is_kept
+from nbcache.decorator.references import values_of
 from nbcache.outcome import Miss, Request, Restored
 
 __all__ = ["Invocation", "Unkeyed"]
@@ -161,7 +162,7 @@ class Unkeyed:
 
     def __init__(self, core: Core, name: str, why: str, args: Any, kwargs: Any) -> None:
         self.core, self.name, self.why = core, name, why
-        self.args, self.kwargs = args, kwargs
+        self.args, self.kwargs = values_of(args, kwargs)
         self._value: Any = None
         self._began = 0.0
 

@@ -90,6 +90,8 @@ def _arguments(entry: Entry) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def _why_not_kept(entry: Entry) -> str:
     """Say which argument it was, as far as the parts of the key tell."""
+    if entry.private:
+        return "the entry is private"
     given = {
         label.removeprefix("argument "): summary
         for label, _, summary in entry.parts

@@ -259,6 +259,49 @@ def test_pools_of_the_standard_library_take_functions_of_main(definer):
     assert told == ["[5, 6, 7] [5]"] * 2 + ["3"]
 
 
+METHODS = """
+import sys, json, pickle, cloudpickle, nbcache
+cache = nbcache.Cache(sys.argv[1])
+
+class Model:
+    n = 2
+    def __init__(self, k):
+        self.k = k
+    @cache.cached
+    def f(self, x):
+        return self.g(x) + self.k
+    def g(self, x):
+        return x * self.n  # a comment
+    @cache.cached
+    @classmethod
+    def made(cls, x):
+        return cls(x).g(x)
+
+if len(sys.argv) == 3:
+    print(json.dumps([Model(3).f(4), Model.made(4), str(Model(3).f.key(4))]))
+    with open(sys.argv[2], "wb") as file:
+        cloudpickle.dump([Model(3), Model(3).f, Model], file)
+"""
+
+USING_METHODS = """
+import sys, json, pickle, nbcache
+with open(sys.argv[1], "rb") as file:
+    model, f, Model = pickle.load(file)
+told = [f(4), Model.made(4), str(model.f.key(4))]
+print(json.dumps(told))
+print(json.dumps([outcome.hit for outcome in nbcache.cache.outcomes]))
+"""
+
+
+def test_methods_of_classes_of_main_go_by_value_too(definer, tmp_path):
+    """Bound ones, class methods, and the class itself."""
+    path = tmp_path / "pickle"
+    here = definer(METHODS.replace("{", "{{").replace("}", "}}"), tmp_path / "c", path)
+    told = definer(USING_METHODS, path).splitlines()
+    assert json.loads(told[0]) == json.loads(here)
+    assert json.loads(told[1]) == [True, True]
+
+
 LOKY = (
     DEFINING
     + """

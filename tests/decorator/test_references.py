@@ -195,6 +195,25 @@ def test_references_in_all_places_of_a_signature(cache):
     assert f.key(refs[0], c=refs[1]) != f.key(refs[0], c=refs[2])
 
 
+def test_where_nothing_is_looked_up_the_function_gets_the_value_too(cache):
+    """Switched off, uncached, refreshed, or without a key."""
+
+    @cache.cached
+    def g():
+        return [1]
+
+    @cache.cached
+    def f(x, other=None):
+        return x
+
+    ref = g.ref()
+    with nbcache.disabled():
+        assert f(ref) == f.refresh(ref) == [1]
+    assert f.uncached(x=ref) == f.refresh(ref) == [1]
+    with pytest.warns(nbcache.CacheWarning, match="part of a key"):
+        assert f(ref, sys._getframe()) == [1]
+
+
 def test_inside_a_container_it_stays_a_reference(cache, runs):
     """The function loads it itself; the key knows its value."""
 
