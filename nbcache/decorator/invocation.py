@@ -71,8 +71,12 @@ class Invocation:
                 self._flight.__exit__(None, None, None)
 
     async def __aenter__(self) -> None:
-        self._flight = self.core.flight_async(self.request)
-        await self._flight.__aenter__()
+        try:
+            flight = self.core.flight_async(self.request)
+            await flight.__aenter__()
+            self._flight = flight
+        except Exception as error:
+            _told(self.request.name, error)
         try:
             self._ready()
         except BaseException:
@@ -85,7 +89,8 @@ class Invocation:
         try:
             self._end(error)
         finally:
-            await self._flight.__aexit__(None, None, None)
+            if self._flight is not None:
+                await self._flight.__aexit__(None, None, None)
 
     # --- the steps
 

@@ -17,9 +17,17 @@ from nbcache.keys.dependencies import unwrap
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.keys.registry import any_registered
 from nbcache.storage import codec
+from nbcache.storage.entry import Entry
 from nbcache.storage.store import Opened, Store
 
-__all__ = ["CachedRef", "Loading", "plain_digest", "reference", "values_of"]
+__all__ = [
+    "CachedRef",
+    "Loading",
+    "is_still",
+    "plain_digest",
+    "reference",
+    "values_of",
+]
 
 R = TypeVar("R")
 VALUE = "value"
@@ -165,6 +173,12 @@ def plain_digest(value: Any, encoded: codec.Encoded) -> list[Any] | None:
     except (NbcacheError, LookupError):
         return None
     return [KEY_SCHEMA, digest] if same else None
+
+
+def is_still(entry: Entry) -> bool:
+    """Say whether the call left the global random generators as they were."""
+    moved = entry.state.get("drawn") or entry.state.get("seeded")
+    return not moved and all(kind != "random" for kind, *_ in entry.trace)
 
 
 # --- as arguments

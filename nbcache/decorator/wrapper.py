@@ -19,7 +19,7 @@ from nbcache.decorator.identity import bound_key, dependencies
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.decorator.named import functions
 from nbcache.decorator.options import Options, name_of, signature_of
-from nbcache.decorator.references import CachedRef, reference
+from nbcache.decorator.references import CachedRef, is_still, reference
 from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
 from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
@@ -369,14 +369,17 @@ class Wrapper(Generic[P, R]):
         """
         with trace.unseen():
             found = core.lookup(replace(request, refresh=False, read=True))
-            if isinstance(found, Miss) or found.opened.entry.state.get("failure"):
+            if isinstance(found, Miss):
                 return None
+            entry = found.opened.entry
             try:
+                if entry.state.get("failure") or not (again or is_still(entry)):
+                    return None  # a hit has more to do than to give a value
                 name, folder = self._own_name, core.store.folder
                 made = reference(found.opened, name, folder, request.slug)
-                entry = found.opened.entry
-                # whoever is being recorded depends on what the result depends on
-                trace.inherit(entry.trace, entry.written, entry.seconds)
+                if not again:
+                    # whoever is being recorded depends on what the result depends on
+                    trace.inherit(entry.trace, entry.written, entry.seconds)
                 return made
             except UnstorableValue:
                 if again:

@@ -299,6 +299,24 @@ def test_references_and_random_numbers(cache):
     assert random.getstate() == before
 
 
+def test_making_a_reference_leaves_what_the_call_leaves(cache, runs):
+    """The global generators are afterwards as if the call had run."""
+
+    @cache.cached
+    def g(x):
+        counting.count()
+        random.seed(x)
+        return [random.random()]
+
+    g.ref(3)
+    after = random.getstate()
+    for _ in range(2):
+        random.seed(77)
+        assert g.ref(3).load() == g(3)
+        assert random.getstate() == after
+    assert len(runs) == 1
+
+
 def test_a_reference_to_a_failure_raises_it(cache):
     """There is no value."""
 
