@@ -85,5 +85,5 @@ def marked(entry: Entry, request: Request) -> Entry:
     )
     if not request.private:
         return entry
-    bare = [[label, digest, ""] for label, digest, _ in entry.parts]
+    bare = [[label, digest, ""] for label, digest, *_ in entry.parts]
     return replace(entry, parts=bare, call=None)

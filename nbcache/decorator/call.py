@@ -264,7 +264,7 @@ class CallTask:
             value = values[VALUE]
         drawn = values.get(randomness.RANDOM, {})
         randomness.restore(drawn, state.get("seeded", []))
-        if not drawn and not state.get("seeded") and is_frozen(value):
+        if set(values) == {VALUE} and not state.get("seeded") and is_frozen(value):
             opened.held[VALUE] = value
         return value
 

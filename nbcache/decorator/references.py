@@ -17,7 +17,6 @@ from nbcache.keys.dependencies import unwrap
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.keys.registry import any_registered
 from nbcache.storage import codec
-from nbcache.storage.entry import Entry
 from nbcache.storage.store import Opened, Store
 
 __all__ = [
@@ -175,10 +174,13 @@ def plain_digest(value: Any, encoded: codec.Encoded) -> list[Any] | None:
     return [KEY_SCHEMA, digest] if same else None
 
 
-def is_still(entry: Entry) -> bool:
-    """Say whether the call left the global random generators as they were."""
-    moved = entry.state.get("drawn") or entry.state.get("seeded")
-    return not moved and all(kind != "random" for kind, *_ in entry.trace)
+def is_still(opened: Opened) -> bool:
+    """Say whether a hit gives a value and does nothing else.
+
+    Another one also restores the global random generators, for instance.
+    """
+    names = [name for name, _ in opened.tree["values"]]
+    return names == [VALUE] and not opened.entry.state.get("seeded")
 
 
 # --- as arguments

@@ -373,8 +373,8 @@ class Wrapper(Generic[P, R]):
                 return None
             entry = found.opened.entry
             try:
-                if entry.state.get("failure") or not (again or is_still(entry)):
-                    return None  # a hit has more to do than to give a value
+                if entry.state.get("failure") or not (again or is_still(found.opened)):
+                    return None
                 name, folder = self._own_name, core.store.folder
                 made = reference(found.opened, name, folder, request.slug)
                 if not again:
