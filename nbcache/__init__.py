@@ -21,6 +21,7 @@ from nbcache.api import (
     refreshing,
 )
 from nbcache.config import configure, set_cache_dir
+from nbcache.decorator.references import CachedRef
 from nbcache.errors import (
     CacheWarning,
     NbcacheError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cache",
     "CacheWarning",
+    "CachedRef",
     "File",
     "NbcacheError",
     "NotCached",

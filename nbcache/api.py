@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from nbcache import config, info, loading, why
 from nbcache.cache import Core, notebook_name
+from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import options_of
-from nbcache.decorator.wrapper import CachedFunction, decorate
 from nbcache.keys.key import Key
 from nbcache.outcome import Hit, Miss, Outcome, Request, outcomes
 from nbcache.storage.store import Store
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import pandas as pd
+
+    from nbcache.decorator.asynchronous import AsyncCachedFunction
+    from nbcache.decorator.function import CachedFunction
+    from nbcache.decorator.typed import Decorator
 
 __all__ = [
     "Cache",
@@ -120,6 +126,10 @@ class Cache:
     def __repr__(self) -> str:
         return f"Cache({str(self.directory)!r})"
 
+    def __reduce__(self) -> Any:
+        # the same folder in every process, whatever the settings are there
+        return _cache_in, (str(self.directory), self._settings)
+
     def __nbcache_hash__(self) -> str:
         """Give nothing: which cache is used does not change what is computed."""
         return "Cache"
@@ -191,9 +201,17 @@ class Cache:
         return why.why_text(self.core, name, notebook_name())
 
 
+def _cache_in(folder: str, settings: dict[str, Any]) -> Cache:
+    return Cache(folder, **settings)
+
+
 _default = Cache()
 
 
+@overload
+def cached(  # type: ignore[overload-overlap]
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> AsyncCachedFunction[P, R]: ...
 @overload
 def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 @overload
@@ -210,10 +228,18 @@ def cached(
     version: Any = None,
     track: str = "auto",
     depends_on: Any = (),
+    expires_after: str | float | timedelta | None = None,
+    validate: Callable[[dict[str, Any]], bool] | None = None,
     name: str | None = None,
     cache: Cache | None = None,
+    memory: bool = True,
     mmap: str | None = "copy",
-) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+    lock_timeout: str | float | timedelta | None = None,
+    cache_exceptions: bool | type[Exception] | tuple[type[Exception], ...] = False,
+    min_seconds: str | float | timedelta = 0,
+    tags: str | tuple[str, ...] | list[str] = (),
+    private: bool = False,
+) -> Decorator: ...
 def cached(
     function: Any = None,
     /,
@@ -229,9 +255,17 @@ def cached(
     version: Any = None,
     track: str = "auto",
     depends_on: Any = (),
+    expires_after: str | float | timedelta | None = None,
+    validate: Callable[[dict[str, Any]], bool] | None = None,
     name: str | None = None,
     cache: Cache | None = None,
+    memory: bool = True,
     mmap: str | None = "copy",
+    lock_timeout: str | float | timedelta | None = None,
+    cache_exceptions: bool | type[Exception] | tuple[type[Exception], ...] = False,
+    min_seconds: str | float | timedelta = 0,
+    tags: str | tuple[str, ...] | list[str] = (),
+    private: bool = False,
 ) -> Any:
     """Keep the results of a function.
 
@@ -269,23 +303,44 @@ def cached(
         and its closure; only its name.
     depends_on : object or tuple
         Functions, modules, values that belong to the key besides.
+    expires_after : str, number or timedelta, optional
+        How old an entry may be to be used: ``"12h"``, ``"7d"``, seconds.  What is
+        asked for today counts, not what was when it was stored.
+    validate : callable, optional
+        Says from an entry's metadata (a dict with name, key, created, seconds, bytes,
+        tags, variables, packages, ...) whether it may be used.
     name : str, optional
         The entries' name; None: the qualified name of the function.
     cache : Cache, optional
         Where results are kept; None: the default cache, found anew for each call.
+    memory : bool
+        Whether a repeated hit may be served from what this process keeps of the
+        entry.  Each caller gets an object of its own all the same.
     mmap : "copy", "read" or None
         How arrays of a hit are handed out: as private copy-on-write mappings, which
         may be changed; read-only; as plain memory.
+    lock_timeout : str, number or timedelta, optional
+        How long to wait while another thread or process computes the same call; then
+        it is computed here too.  None: while the other one lives.
+    cache_exceptions : bool or kinds of Exception
+        Whether a call that raises is kept too, and raises the same again on a hit.
+    min_seconds : str, number or timedelta
+        What took less to compute is not stored.
+    tags : str or tuple of str
+        Words of yours for the entries, to list and clear by.
+    private : bool
+        Keep no summaries of values and no arguments with an entry, and never share it.
 
     Returns
     -------
-    CachedFunction
-        Called like the function; see its methods.
+    CachedFunction or AsyncCachedFunction
+        Called like the function, or awaited; see its methods.  Of a static or class
+        method, such a one again.
 
     Raises
     ------
     TypeError
-        Not a function, or a generator or coroutine function.
+        Not a function (a class, for instance), or a generator.
     ValueError
         An option cannot be meant.
     """
@@ -294,7 +349,7 @@ def cached(
         return functools.partial(cached, **given)
     found = _default if cache is None else cache
     options = options_of(
-        lambda: found.core,
+        functools.partial(getattr, found, "core"),
         enabled=enabled,
         write=write,
         refresh=refresh,
@@ -306,8 +361,16 @@ def cached(
         version=version,
         track=track,
         depends_on=depends_on,
+        expires_after=expires_after,
+        validate=validate,
         name=name,
+        memory=memory,
         mmap=mmap,
+        lock_timeout=lock_timeout,
+        cache_exceptions=cache_exceptions,
+        min_seconds=min_seconds,
+        tags=tags,
+        private=private,
     )
     return decorate(function, options)
 

@@ -12,13 +12,14 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from nbcache import config, explaining, trace
 from nbcache.candidates import Candidates
+from nbcache.conditions import failed, marked
 from nbcache.errors import (
     CacheWarning,
     NbcacheError,
@@ -37,7 +38,7 @@ from nbcache.outcome import (
     outcomes,
 )
 from nbcache.storage.entry import Entry
-from nbcache.storage.locks import single_flight
+from nbcache.storage.locks import single_flight, single_flight_async
 from nbcache.storage.store import Store
 from nbcache.trace.observed import entry_key
 
@@ -166,17 +167,33 @@ class Core:
     @contextmanager
     def flight(self, request: Request) -> Iterator[None]:
         """Hold the key while its value is computed; without a lock if need be."""
-        path = self.store.place.lock(request.key.digest)
         if not (request.write and self.store.prepare()):
             yield
             return
+        path = self.store.place.lock(request.key.digest)
+        with single_flight(path, *self._waiting(request), request.lock_timeout):
+            yield
+
+    @asynccontextmanager
+    async def flight_async(self, request: Request) -> AsyncIterator[None]:
+        """Do what `flight` does without stopping the event loop."""
+        if not (request.write and self.store.prepare()):
+            yield
+            return
+        path = self.store.place.lock(request.key.digest)
+        waiting = self._waiting(request)
+        async with single_flight_async(path, *waiting, request.lock_timeout):
+            yield
+
+    def _waiting(
+        self, request: Request
+    ) -> tuple[Callable[[], bool], Callable[[], None]]:
+        """Give what ends waiting, and what is said of it."""
         before = self._standing(request)
-        with single_flight(
-            path,
+        return (
             lambda: not request.refresh and self._standing(request) != before,
             lambda: warn(f"{request.name!r} is being computed elsewhere: waiting"),
-        ):
-            yield
+        )
 
     def _standing(self, request: Request) -> tuple[Any, ...]:
         """Tell what stands under a look-up key; another answer says that it changed."""
@@ -195,16 +212,10 @@ class Core:
         stored: Entry | None = None
         refused = computed.refused
         storing, began = 0.0, time.perf_counter()
-        if request.write and not refused:
+        quiet = self._too_short(request, computed, miss)
+        if request.write and not refused and not quiet:
             try:
-                entry, content = task.encode(computed)
-                entry = entry.without_summaries() if request.private else entry
-                stored = self.store.put(
-                    _completed(entry, request, computed),
-                    content,
-                    slug=request.slug,
-                    overwrite=miss.reason in _REPLACED,
-                )
+                stored = self.put(request, task, computed, miss.reason)
                 storing = time.perf_counter() - began
             except UnstorableValue as error:
                 refused = str(error)
@@ -226,7 +237,7 @@ class Core:
                 stored=stored is not None,
                 seconds=computed.seconds,
                 changes=tuple(map(str, miss.changes)) or _texts(miss.detail),
-                refused=refused,
+                refused=refused or quiet,
                 storing=storing,
                 bytes=stored.bytes if stored else 0,
                 created=stored.created if stored else 0.0,
@@ -242,6 +253,45 @@ class Core:
         if is_said and outcome.is_not_worth_it:
             warn(f"{request.name!r} was stored, but {NOT_WORTH_IT}")
         return outcome
+
+    def put(
+        self,
+        request: Request,
+        task: Task[Value],
+        computed: Computed[Value],
+        reason: str,
+    ) -> Entry:
+        """Store a result with what its run found, and what the request says of it.
+
+        The reason of the miss says whether what is there may be replaced.
+
+        Raises
+        ------
+        UnstorableValue, OSError
+            It cannot be kept.
+        """
+        entry, content = task.encode(computed)
+        entry = marked(_completed(entry, request, computed), request)
+        stored = self.store.put(
+            entry, content, slug=request.slug, overwrite=reason in _REPLACED
+        )
+        if reason == "refreshed" and stored.key != request.key.digest:
+            # what stands under the look-up key itself would be found before this one
+            self.store.drop(request.key.digest, request.slug)
+        return stored
+
+    def _too_short(
+        self, request: Request, computed: Computed[Value], miss: Miss
+    ) -> str:
+        """Say that storing is not worth it; '' if it is, or has to be."""
+        if computed.seconds >= request.min_seconds:
+            return ""
+        if miss.reason == "refreshed" and self._standing(request):
+            return ""  # else the old result would come back at the next call
+        return (
+            f"min_seconds: it took {computed.seconds:.2g} s, less than "
+            f"{request.min_seconds:g} s"
+        )
 
     # --- what is said about it
 
@@ -261,6 +311,8 @@ class Core:
                 f"an entry for {request.name!r} exists but was not used: "
                 f"{miss.detail}; computed afresh"
             )
+        elif failed(miss):
+            warn(f"the entry of {request.name!r} was not used: {miss.detail}")
         return miss
 
     def _explain(self, request: Request) -> Miss:
@@ -305,7 +357,9 @@ class Core:
 
 
 # the entry of such a miss may stand under the very key that a new run gets
-_REPLACED = ("refreshed", "damaged", "untrusted", "dependency", "file", "expired")
+_REPLACED = frozenset(
+    ["refreshed", "damaged", "untrusted", "dependency", "file", "expired", "invalid"]
+)
 
 
 def _completed(entry: Entry, request: Request, computed: Computed[Any]) -> Entry:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from nbcache import randomness
+from nbcache.conditions import broken
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.keys.key import Change
 from nbcache.outcome import Hit, Miss, Request
@@ -46,7 +48,9 @@ class Candidates:
         """
         for key in (self.request.key, *self.request.also):
             for opened in self._opened(key.digest):
-                miss = self._mismatch(opened.entry, key.digest)
+                entry = opened.entry
+                miss = self._mismatch(entry, key.digest)
+                miss = miss or broken(self.request, entry, time.time())
                 if miss is None:
                     return Hit(opened)
                 opened.close()
@@ -96,7 +100,7 @@ class Candidates:
             return None
         self._tried.add(key)
         try:
-            return self.store.get(key, self.request.slug)
+            return self.store.get(key, self.request.slug, memory=self.request.memory)
         except DamagedEntry as error:
             self._note(Miss("damaged", detail=str(error), damaged=(key,)))
         except UntrustedEntry as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 from nbcache.keys.key import Change, Key
@@ -64,6 +64,8 @@ class Request:
         What becomes of values that nobody seeded, see `randomness`.
     private : bool
         Keep no summaries of values in the entry, and never share it.
+    memory : bool
+        Whether a hit may come from what this process keeps of the entry's file.
     """
 
     key: Key
@@ -82,6 +84,7 @@ class Request:
     tags: tuple[str, ...] = ()
     private: bool = False
     rng: str = "keep"
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Miss:
     ----------
     reason : str
         new, code, input, dependency, library, file, damaged, unreadable, untrusted,
-        refreshed, disabled.
+        expired, invalid, refreshed, disabled.
     changes : tuple of Change
         Parts that differ from the nearest earlier entry of the name.
     detail : str
@@ -158,7 +161,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain data."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 outcomes: deque[Outcome] = deque(maxlen=1000)

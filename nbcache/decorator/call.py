@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import base64
 import inspect
-import io
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
-import numpy as np
-
 from nbcache import randomness, surroundings, trace
-from nbcache.decorator.options import Options, name_of
+from nbcache.decorator import failures
+from nbcache.decorator.arguments import kept_arguments
+from nbcache.decorator.failures import FAILURE, Failure
+from nbcache.decorator.frozen import is_frozen
+from nbcache.decorator.identity import BoundKey, bound_key
+from nbcache.decorator.options import Options
+from nbcache.decorator.references import (
+    DIGEST,
+    VALUE,
+    CachedRef,
+    Loading,
+    plain_digest,
+    values_of,
+)
 from nbcache.errors import NbcacheError, UnhashableValue
-from nbcache.keys import hashing, origin, secret, source
+from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
-from nbcache.keys.dependencies import Dependencies, unwrap
+from nbcache.keys.dependencies import unwrap
 from nbcache.keys.frozen import frozen_told
-from nbcache.keys.key import Key, Part
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
@@ -30,112 +37,7 @@ from nbcache.storage.store import Content, Opened
 from nbcache.trace.named import Named
 from nbcache.trace.observed import Observed
 
-__all__ = ["BoundKey", "CallTask", "bound_key", "kept_arguments"]
-
-CALL_BYTES = 64 * 1024
-"""Arguments are kept with an entry, to compute it again, up to this size."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoundKey:
-    """The key of a call, the globals that it only writes to, and all that it reads."""
-
-    key: Key
-    slug: str
-    written: Mapping[str, Any]
-    values: Mapping[str, Any]
-    functions: tuple[FunctionType, ...]
-
-
-def bound_key(
-    function: Callable[..., Any],
-    name: str,
-    bound: inspect.BoundArguments,
-    options: Options,
-) -> BoundKey:
-    """Give the key of a call.
-
-    Raises
-    ------
-    UnhashableValue
-        An argument, or something that the function reads, cannot be part of a key.
-    """
-    found = Dependencies(
-        hashing.Walk(options.hash_funcs),
-        options.track,
-        frozenset(options.ignore_globals),
-        skip_written=True,
-    )
-    said = name if options.name or options.track == "none" else _plain_name(function)
-    found.parts.append(Part("function", source.text_digest(said), said))
-    _enter_function(found, function)
-    for number, dependency in enumerate(options.depends_on):
-        found.value(f"depends_on {_described(dependency, number)}", dependency)
-    if callable(options.key):
-        found.add("argument key", options.key(*bound.args, **bound.kwargs))
-    else:
-        for argument, value in counted(bound, options).items():
-            found.add(f"argument {argument}", value)
-    if options.version is not None:
-        found.add("version", options.version)
-    slug = _slug(function, bound, options) if options.key == "readable" else ""
-    return BoundKey(
-        Key.of(found.parts), slug, found.written, found.values, found.functions()
-    )
-
-
-def _plain_name(function: Callable[..., Any]) -> str:
-    return name_of(function).rpartition(".")[2]
-
-
-def _enter_function(found: Dependencies, function: Callable[..., Any]) -> None:
-    inner = unwrap(function)
-    if isinstance(inner, FunctionType) and origin.is_user_function(inner):
-        found.function(inner)
-    elif found.track != "none":
-        found.value("code", inner)
-
-
-def _described(dependency: Any, number: int) -> str:
-    return str(getattr(dependency, "__name__", number))
-
-
-def counted(bound: inspect.BoundArguments, options: Options) -> dict[str, Any]:
-    """Give the arguments that belong to the key."""
-    return {
-        name: value
-        for name, value in bound.arguments.items()
-        if not name.startswith("_") and name not in options.ignore
-    }
-
-
-def _slug(
-    function: Callable[..., Any], bound: inspect.BoundArguments, options: Options
-) -> str:
-    """Give a readable beginning for the file name: function and arguments."""
-    words = [_plain_name(function)]
-    kinds = bound.signature.parameters
-    for name, value in counted(bound, options).items():
-        if secret.is_secret_name(name):
-            continue
-        if kinds[name].kind is inspect.Parameter.VAR_POSITIONAL:
-            words.extend(_text(item) for item in value)
-        elif kinds[name].kind is inspect.Parameter.VAR_KEYWORD:
-            for key, item in value.items():
-                if not secret.is_secret_name(key):
-                    words += [key, _text(item)]
-        else:
-            words.append(_text(value))
-    plain = (re.sub(r"[^A-Za-z0-9]", "", word)[:20] for word in words)
-    return "_".join(word for word in plain if word)[:60].strip("_") or "call"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str | int | float | bool | None):
-        return str(value)
-    if isinstance(value, list | tuple) and len(value) < 20:
-        return "".join(_text(item) for item in value)
-    return type(value).__name__
+__all__ = ["CallTask"]
 
 
 @dataclass(slots=True)
@@ -151,39 +53,77 @@ class CallTask:
     found: BoundKey
     store: str
     compress: bool
+    with_digest: bool = False
     random: randomness.RandomWatch | None = None
+    _watch: _Watch | None = None
+    _given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
     # --- computing
 
     def compute(self) -> Computed[Any]:
         """Call the function; see whether what it did allows storing the result."""
-        before = self._written_digests()
-        with (
-            trace.recording(self._named()) as touched,
-            randomness.watching() as random,
-            surroundings.watching() as around,
-        ):
-            began = time.perf_counter()
-            value = self.function(*self.args, **self.kwargs)
-            seconds = time.perf_counter() - began
-        self.random = random
-        refused = self._refused() or around.left()
+        args, kwargs = self.given()
+        self.begin()
+        try:
+            value = self.function(*args, **kwargs)
+            if inspect.iscoroutine(value):
+                value = _awaited(value)
+        except BaseException:
+            self.abandon()
+            raise
+        return self.end(value)
+
+    def given(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Give the arguments, with the values of references in their places.
+
+        Raises
+        ------
+        NotCached
+            The result that one refers to is no longer there.
+        """
+        self._given = values_of(self.args, self.kwargs)
+        return self._given
+
+    def begin(self) -> None:
+        """Watch what the function does, from now until `end` or `abandon`."""
+        self._watch = _Watch()
+        try:
+            self._watch.before = self._written_digests()
+            self._watch.start(self._named())
+        except Exception as error:
+            # it runs all the same; what is not watched is not stored
+            self._watch.failed = f"it could not be watched: {error!r}"
+        self._watch.began = time.perf_counter()
+
+    def abandon(self) -> None:
+        """Stop watching: there is no result."""
+        if self._watch is not None:
+            self._watch.stop()
+
+    def end(self, value: Any) -> Computed[Any]:
+        """Stop watching; see whether what the function did allows storing its value."""
+        seconds = time.perf_counter()
+        watch = self._watch
+        assert watch is not None
+        watch.stop()
+        seconds -= watch.began
+        if watch.failed or not (watch.touched and watch.random and watch.around):
+            return Computed(value, seconds, watch.failed)
+        self.random = watch.random
+        refused = self._refused() or watch.around.left()
         if refused:
             return Computed(value, seconds, refused)
-        for library, digest in random.found().items():
-            touched.note([Observed("random", library, digest)])
-        settled = touched.settled(self.store)
-        told = (
-            self._repeated_not(before)
-            or random.told()
-            or frozen_told(self.found.functions)
-            or settled.told
-        )
+        for library, digest in watch.random.found().items():
+            watch.touched.note([Observed("random", library, digest)])
+        settled = watch.touched.settled(self.store)
         return Computed(
             value,
             seconds + settled.seconds,
             settled.refused,
-            told,
+            self._repeated_not(watch.before)
+            or watch.random.told()
+            or frozen_told(self.found.functions)
+            or settled.told,
             settled.found,
             settled.written,
         )
@@ -193,7 +133,8 @@ class CallTask:
         named = Named()
         for function in self.found.functions:
             named.add_code(function.__code__)
-        named.add_values(self.bound.arguments.values())
+        args, kwargs = self._given or (self.args, self.kwargs)
+        named.add_values([*self.bound.arguments.values(), *args, *kwargs.values()])
         named.add_values(self.found.values.values())
         return named
 
@@ -255,35 +196,52 @@ class CallTask:
         UnstorableValue
             It cannot be kept.
         """
-        values = {"value": computed.value}
-        if self.random is not None and self.random.after:
-            values[randomness.RANDOM] = self.random.after
-        encoded = codec.encode(
-            values,
-            live=self._live(),
-            classes=UserClasses(),
-            namespace=self._namespace(),
-        )
+        value = computed.value
+        state: dict[str, Any] = {}
+        if self.random is not None:
+            state.update(self.random.to_json())
+        if type(value) is Failure:
+            state["failure"] = failures.described(value.error)
+            encoded = failures.kept_failure(value.error, self._encoded)
+        else:
+            encoded = self._encoded({VALUE: value})
+        if self.with_digest and (digest := plain_digest(value, encoded)):
+            state[DIGEST] = digest
         entry = Entry(
             key=self.found.key.digest,
             kind="function",
             name=self.name,
             parts=[list(row) for row in self.found.key.to_json()],
-            variables=type_rows({"value": computed.value}),
+            variables=_rows(value),
             pickled=list(encoded.pickled),
             seconds=computed.seconds,
             created=time.time(),
             packages=package_versions(),
             options={"compress": self.compress},
             source=_source(self.function),
-            state={} if self.random is None else dict(self.random.to_json()),
+            state=state,
             call=kept_arguments(self.bound),
         )
         return entry, Content(encoded.tree, dict(encoded.members))
 
+    def _encoded(self, values: dict[str, Any]) -> codec.Encoded:
+        if self.random is not None and self.random.after:
+            values = {**values, randomness.RANDOM: self.random.after}
+        return codec.encode(
+            values,
+            # the value of a reference is a new object each time: nothing to refer to
+            live={
+                label: one
+                for label, one in self.found.values.items()
+                if type(one) is not CachedRef
+            },
+            classes=UserClasses(),
+            namespace=self._namespace(),
+        )
+
     def _live(self) -> Mapping[str, Any]:
         """Give what a result may refer to: all that is part of the key by value."""
-        return self.found.values
+        return Loading(self.found.values)
 
     def _namespace(self) -> dict[str, Any] | None:
         return getattr(unwrap(self.function), "__globals__", None)
@@ -293,6 +251,8 @@ class CallTask:
     def restore(self, opened: Opened) -> Any:
         """Decode the result of a stored call; restore the random states after it."""
         state = opened.entry.state
+        if VALUE in opened.held:
+            return opened.held[VALUE]
         values = codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, self.options.mmap),
@@ -301,9 +261,57 @@ class CallTask:
             namespace=self._namespace(),
             allow_pickle=True,
         )
+        if FAILURE in values:
+            wanted = self.options.cache_exceptions
+            value: Any = failures.restored(values[FAILURE], wanted, opened.entry)
+        else:
+            value = values[VALUE]
         drawn = values.get(randomness.RANDOM, {})
         randomness.restore(drawn, state.get("seeded", []))
-        return values["value"]
+        if set(values) == {VALUE} and not state.get("seeded") and is_frozen(value):
+            opened.held[VALUE] = value
+        return value
+
+
+class _Watch:
+    """What is watched while a function runs."""
+
+    def __init__(self) -> None:
+        self.before: Mapping[str, str] = {}
+        self.touched: trace.Trace | None = None
+        self.random: randomness.RandomWatch | None = None
+        self.around: surroundings.Watch | None = None
+        self.began = 0.0
+        self.failed = ""
+        self._stack = ExitStack()
+
+    def start(self, named: Named) -> None:
+        with ExitStack() as stack:
+            self.touched = stack.enter_context(trace.recording(named))
+            self.random = stack.enter_context(randomness.watching())
+            self.around = stack.enter_context(surroundings.watching())
+            self._stack = stack.pop_all()
+
+    def stop(self) -> None:
+        try:
+            self._stack.close()
+        except Exception as error:
+            self.failed = f"what it did could not be told: {error!r}"
+
+
+def _rows(value: Any) -> list[list[Any]]:
+    if type(value) is Failure:
+        return [["error", type(value.error).__name__, 0]]
+    return type_rows({VALUE: value})
+
+
+def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end; in another thread, as a loop may run in this one."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def _source(function: Callable[..., Any]) -> str:
@@ -311,57 +319,3 @@ def _source(function: Callable[..., Any]) -> str:
         return inspect.getsource(inspect.unwrap(function))
     except (OSError, TypeError):
         return ""
-
-
-# --- arguments kept with an entry
-
-
-def kept_arguments(bound: inspect.BoundArguments) -> Any:
-    """Give the arguments as plain data, to compute the entry again; None if too large.
-
-    Nothing that needs pickle is kept, and nothing if a name sounds like a secret's.
-    """
-    names = [*bound.arguments, *_keywords(bound)]
-    if any(secret.is_secret_name(name) for name in names):
-        return None
-    try:
-        encoded = codec.encode({"args": list(bound.args), "kwargs": dict(bound.kwargs)})
-    except (NbcacheError, RecursionError):
-        return None
-    size = sum(member.nbytes for member in encoded.members.values())
-    if encoded.pickled or size > CALL_BYTES:
-        return None
-    members = {name: _packed(array) for name, array in encoded.members.items()}
-    return {"tree": encoded.tree, "members": members}
-
-
-def _keywords(bound: inspect.BoundArguments) -> list[str]:
-    return [
-        key
-        for name, parameter in bound.signature.parameters.items()
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD
-        for key in bound.arguments.get(name, ())
-    ]
-
-
-def _packed(array: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def unpacked_arguments(call: Any) -> tuple[list[Any], dict[str, Any]]:
-    """Read back `kept_arguments`.
-
-    Raises
-    ------
-    DamagedEntry
-        They are not what was written.
-    """
-
-    def read(name: str) -> np.ndarray:
-        data = io.BytesIO(base64.b64decode(call["members"][name]))
-        return np.asarray(np.load(data, allow_pickle=False))
-
-    values = codec.decode(call["tree"], read)
-    return values["args"], values["kwargs"]

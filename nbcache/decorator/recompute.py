@@ -6,12 +6,14 @@ import functools
 import importlib
 import inspect
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from nbcache.cache import Core
-from nbcache.decorator.call import CALL_BYTES, unpacked_arguments
-from nbcache.decorator.wrapper import CachedFunction, functions
+from nbcache.decorator.arguments import CALL_BYTES, unpacked_arguments
+from nbcache.decorator.named import functions
+from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import NotCached
 from nbcache.keys import secret
 from nbcache.keys.key import Key
@@ -59,11 +61,12 @@ def recompute_call(core: Core, entry: Entry) -> Outcome:
     args, kwargs = _arguments(stored)
     function = _function(stored.name)
     try:
-        inspect.signature(function).bind(*args, **kwargs)
+        inspect.signature(function.__wrapped__).bind(*args, **kwargs)
     except TypeError as error:
         raise NotCached(f"{stored.name!r} takes other arguments now: {error}") from None
     request, task = function._request(args, kwargs, refresh=True)
     task.store = str(core.store.folder)
+    request = replace(request, min_seconds=0.0)
     changes = Key.from_json(stored.parts).difference(request.key)
     with core.flight(request):
         computed = task.compute()
@@ -87,6 +90,8 @@ def _arguments(entry: Entry) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 def _why_not_kept(entry: Entry) -> str:
     """Say which argument it was, as far as the parts of the key tell."""
+    if entry.private:
+        return "the entry is private"
     given = {
         label.removeprefix("argument "): summary
         for label, _, summary, *_ in entry.parts
@@ -105,14 +110,14 @@ def _why_not_kept(entry: Entry) -> str:
 # --- the function
 
 
-def _function(name: str) -> CachedFunction[..., Any]:
+def _function(name: str) -> Wrapper[..., Any]:
     """Give the cached function of a name: of this process, or imported."""
     if name in functions:
         return functions[name]
     module, rest = _imported(name)
     # importing may have defined it under this name, wherever in the module it stands
     found = functions.get(name) or _attribute(module, rest)
-    if not isinstance(found, CachedFunction):
+    if not isinstance(found, Wrapper):
         raise NotCached(
             f"no cached function {name!r} is defined here: run the cell, or import the "
             "module, that defines it"

@@ -1,24 +1,31 @@
-"""`cached`: a function whose results are kept, and the methods of what it gives."""
+"""What `cached` gives: the request of a call, and the methods of the wrapper."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import time
-import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import Any, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast
 
 from nbcache import explaining, trace
 from nbcache.cache import Core, notebook_name
-from nbcache.decorator.call import CallTask, bound_key
-from nbcache.decorator.options import Options, name_of
-from nbcache.errors import NotCached, UnhashableValue
+from nbcache.decorator import pickling
+from nbcache.decorator.binding import BoundFunction
+from nbcache.decorator.call import CallTask
+from nbcache.decorator.failures import unwanted
+from nbcache.decorator.identity import bound_key, dependencies
+from nbcache.decorator.invocation import Invocation, Unkeyed
+from nbcache.decorator.named import functions
+from nbcache.decorator.options import Options, name_of, signature_of
+from nbcache.decorator.references import CachedRef, is_still, reference
+from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
 from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
 from nbcache.storage.rows import row
 
-__all__ = ["BoundFunction", "CacheInfo", "CachedFunction", "decorate", "functions"]
+__all__ = ["CacheInfo", "Wrapper"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,14 +42,8 @@ class CacheInfo(NamedTuple):
     saved: float
 
 
-functions: weakref.WeakValueDictionary[str, CachedFunction[Any, Any]] = (
-    weakref.WeakValueDictionary()
-)
-"""The cached functions of this process by name: what can be computed again."""
-
-
-class CachedFunction(Generic[P, R]):
-    """A function whose results are kept; made by `cached`.
+class Wrapper(Generic[P, R]):
+    """What cached functions of both kinds have in common.
 
     Parameters
     ----------
@@ -52,21 +53,21 @@ class CachedFunction(Generic[P, R]):
         Checked already.
     """
 
-    def __init__(self, function: Callable[P, R], options: Options) -> None:
-        functools.update_wrapper(self, function)
+    def __init__(self, function: Callable[P, Any], options: Options) -> None:
+        # its own attributes are not copied: one named `key` would hide the method
+        functools.update_wrapper(cast(Any, self), function, updated=())
         self._function = function
         self._options = options
-        self._signature = inspect.signature(function)
+        self._signature = signature_of(function)
         self._own_name = options.name or name_of(function)
+        self.__doc__ = _with_note(self.__doc__, options.left_out(function))
         functions[self._own_name] = self
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Give the result: the stored one, or what the function computes."""
-        core = self._options.core()
-        if not (self._options.enabled and core.settings.enabled):
-            return self._function(*args, **kwargs)
-        refresh = self._options.refresh or core.settings.refresh
-        return self._fetch(core, args, kwargs, refresh=refresh)
+    def __getattr__(self, name: str) -> Any:
+        """Give an attribute of the function itself."""
+        if name.startswith("__") or "_function" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self._function, name)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, which becomes the first argument."""
@@ -75,9 +76,37 @@ class CachedFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<cached {self._own_name}>"
 
-    def __reduce__(self) -> str:
-        # by reference, like a function: the code is where it was defined
-        return self.__qualname__  # type: ignore[attr-defined,no-any-return]
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Self:
+        return self
+
+    # --- pickling
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        if pickling.is_by_reference(self, self._function):
+            return pickling.name_to_find(self, self._function)
+        return pickling.by_value(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what another process needs, sources included."""
+        try:
+            found = dependencies(self._function, self._own_name, self._options)
+            met = found.functions()
+        except UnhashableValue:
+            met = ()
+        return {
+            "function": self._function,
+            "options": self._options,
+            "known": pickling.known_sources(met),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        pickling.learn_sources(state["known"])
+        self.__init__(state["function"], state["options"])  # type: ignore[misc]
+
+    # --- as part of a key
 
     def __nbcache_unwrap__(self) -> Callable[..., Any]:
         """Give what a key of something that uses this sees: the function itself."""
@@ -88,6 +117,9 @@ class CachedFunction(Generic[P, R]):
         return self._function
 
     # --- one call
+
+    def _is_off(self, core: Core) -> bool:
+        return not (self._options.enabled and core.settings.enabled)
 
     def _request(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool = False
@@ -112,6 +144,13 @@ class CachedFunction(Generic[P, R]):
             notebook=notebook_name(),
             refresh=refresh,
             write=(options.write or refresh) and not core.settings.read_only,
+            expires_after=options.expires_after,
+            validate=options.validate,
+            min_seconds=options.min_seconds,
+            lock_timeout=options.lock_timeout,
+            tags=options.tags,
+            private=options.private,
+            memory=options.memory,
         )
         task = CallTask(
             function=self._function,
@@ -140,36 +179,36 @@ class CachedFunction(Generic[P, R]):
             bound = self._signature.bind(*args, **kwargs)
         except TypeError:
             # a decorator below may take more than the function that it names
-            own = inspect.signature(self._function, follow_wrapped=False)
+            own = signature_of(self._function, follow_wrapped=False)
             bound = own.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound
 
-    def _fetch(
+    def _invocation(
         self,
         core: Core,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        *,
         refresh: bool,
-    ) -> R:
+    ) -> Invocation | Unkeyed:
+        """Give what the cache does around a call.
+
+        Raises
+        ------
+        TypeError
+            The arguments do not fit the signature.
+        """
         try:
             with trace.unseen():
                 request, task = self._request(args, kwargs, refresh=refresh)
         except UnhashableValue as error:
-            return self._run_only(core, str(error), args, kwargs)
+            why = str(error)
         except Exception as error:
             self._bound(args, kwargs)  # a wrong call raises
-            return self._run_only(core, f"no key: {error!r}", args, kwargs)
-        return core.fetch(request, task)  # type: ignore[no-any-return]
-
-    def _run_only(
-        self, core: Core, why: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> R:
-        began = time.perf_counter()
-        result = self._function(*args, **kwargs)
-        core.refuse(self._own_name, "function", why, time.perf_counter() - began)
-        return result
+            why = f"no key: {error!r}"
+        else:
+            return Invocation(core, request, task)
+        return Unkeyed(core, self._own_name, why, args, kwargs)
 
     # --- methods of the wrapper
 
@@ -194,7 +233,16 @@ class CachedFunction(Generic[P, R]):
         return isinstance(found, Hit)
 
     def _lookup(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hit | Miss:
-        return self._options.core().lookup(self._request(args, kwargs)[0])
+        core = self._options.core()
+        if self._is_off(core):
+            return Miss("disabled")
+        found = core.lookup(self._request(args, kwargs)[0])
+        if isinstance(found, Hit):
+            why = unwanted(found.opened.entry, self._options.cache_exceptions)
+            if why:
+                found.opened.close()
+                return Miss("dependency", detail=why)
+        return found
 
     def peek(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the stored result of a call without ever computing it.
@@ -203,11 +251,16 @@ class CachedFunction(Generic[P, R]):
         ------
         NotCached
             There is none; the text says why.
+        Exception
+            The stored result is an exception.
         """
-        request, task = self._request(args, kwargs)
-        found = self._options.core().find(request, task)
-        if isinstance(found, Restored):
-            return found.value  # type: ignore[no-any-return]
+        core = self._options.core()
+        found: Restored[Any] | Miss = Miss("disabled")
+        if not self._is_off(core):
+            call = Invocation(core, *self._request(args, kwargs))
+            if call.look():
+                return cast(R, call.value())
+            found = call.found
         raise NotCached(f"{self._own_name} is not cached for these arguments: {found}")
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
@@ -223,12 +276,13 @@ class CachedFunction(Generic[P, R]):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))
         return f"hit: stored {when}, computed in {entry.seconds:.3g} s"
 
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute a call in any case, and store the result."""
-        return self._fetch(self._options.core(), args, kwargs, refresh=True)
-
-    def put(self, value: R, *args: P.args, **kwargs: P.kwargs) -> None:
+    def put(self, value: R, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Store a value that was computed elsewhere as the result of a call.
+
+        Returns
+        -------
+        bool
+            Whether it was stored: not where the cache is off or only read.
 
         Raises
         ------
@@ -237,11 +291,15 @@ class CachedFunction(Generic[P, R]):
         UnstorableValue
             The value cannot be stored.
         """
+        core, options = self._options.core(), self._options
+        if self._is_off(core) or core.settings.read_only:
+            return False
+        if not (options.write or options.refresh):
+            return False
         request, task = self._request(args, kwargs, refresh=True)
-        entry, content = task.encode(Computed(value, 0.0))
-        self._options.core().store.put(
-            entry, content, slug=request.slug, overwrite=True
-        )
+        with trace.unseen(), core.flight(request):
+            core.put(request, task, Computed(value, 0.0), "refreshed")
+        return True
 
     def clear(self, *args: P.args, **kwargs: P.kwargs) -> int:
         """Delete the entry of one call, or without arguments all of the function.
@@ -255,12 +313,8 @@ class CachedFunction(Generic[P, R]):
         entries = store.by_name(self._own_name)
         if args or kwargs:
             key = self._request(args, kwargs)[0].key.digest
-            entries = [entry for entry in entries if entry.lookup == key]
+            entries = [one for one in entries if key in (one.key, one.lookup)]
         return store.delete(entries)
-
-    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself; nothing is read or written."""
-        return self._function(*args, **kwargs)
 
     def entries(self) -> list[dict[str, Any]]:
         """Give what is stored of this function: one plain row an entry."""
@@ -271,7 +325,7 @@ class CachedFunction(Generic[P, R]):
         ]
 
     def cache_info(self) -> CacheInfo:
-        """Give functools' five figures, plus bytes stored and seconds saved."""
+        """Give functools' figures (misses: entries), plus bytes and seconds saved."""
         core = self._options.core()
         entries = core.store.by_name(self._own_name)
         uses = core.store.history.uses()
@@ -285,70 +339,62 @@ class CachedFunction(Generic[P, R]):
             saved=sum(use.saved for use in found),
         )
 
+    def _to_refer(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[Core, Request, CallTask]:
+        """Give core, request and task of a call whose result must be stored.
 
-class BoundFunction(Generic[P, R]):
-    """A cached function bound to an instance, like a bound method."""
+        Raises
+        ------
+        NotCached
+            The cache is off.
+        """
+        core = self._options.core()
+        if self._is_off(core):
+            raise NotCached(f"the cache is off, and {self._own_name}.ref needs it")
+        refresh = self._options.refresh or core.settings.refresh
+        request, task = self._request(args, kwargs, refresh=refresh)
+        task.with_digest = True
+        return core, replace(request, min_seconds=0.0), task
 
-    def __init__(self, function: CachedFunction[..., Any], instance: Any) -> None:
-        functools.update_wrapper(self, function.__wrapped__)  # type: ignore[attr-defined]
-        self.__func__ = function
-        self.__self__ = instance
+    def _refer(
+        self, core: Core, request: Request, *, again: bool = False
+    ) -> CachedRef[R] | None:
+        """Give the reference to what is stored now; None if there is nothing.
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call with the instance as the first argument."""
-        return self.__func__(self.__self__, *args, **kwargs)
+        Raises
+        ------
+        UnstorableValue
+            The second time: also what was just looked up or computed has none.
+        """
+        with trace.unseen():
+            found = core.lookup(replace(request, refresh=False, read=True))
+            if isinstance(found, Miss):
+                return None
+            entry = found.opened.entry
+            try:
+                if entry.state.get("failure") or not (again or is_still(found.opened)):
+                    return None
+                name, folder = self._own_name, core.store.folder
+                made = reference(found.opened, name, folder, request.slug)
+                if not again:
+                    # whoever is being recorded depends on what the result depends on
+                    trace.inherit(entry.trace, entry.written, entry.seconds)
+                return made
+            except UnstorableValue:
+                if again:
+                    raise
+                return None
+            finally:
+                found.opened.close()
 
-    def __nbcache_hash__(self) -> tuple[Any, Any]:
-        """Give what identifies a bound method: function and instance."""
-        return self.__func__, self.__self__
-
-    def __getattr__(self, name: str) -> Any:
-        """Give a method of the wrapper, with the instance filled in."""
-        if name in _CALLS:
-            return functools.partial(getattr(self.__func__, name), self.__self__)
-        return getattr(self.__func__, name)
-
-    def put(self, value: Any, *args: Any, **kwargs: Any) -> None:
-        """Store a value that was computed elsewhere as the result of a call."""
-        self.__func__.put(value, self.__self__, *args, **kwargs)
-
-    def clear(self, *args: Any, **kwargs: Any) -> int:
-        """Delete the entry of one call, or without arguments all of the function."""
-        if args or kwargs:
-            return self.__func__.clear(self.__self__, *args, **kwargs)
-        return self.__func__.clear()
+    def _not_stored(self, core: Core) -> UnstorableValue:
+        why = "it was not stored" if core.settings.read_only else "the warning says why"
+        return UnstorableValue(f"the result of {self._own_name}", "CachedRef", why)
 
 
-_CALLS = frozenset({"key", "is_cached", "peek", "explain", "refresh", "uncached"})
-
-
-def decorate(function: Any, options: Options) -> CachedFunction[Any, Any]:
-    """Give a cached function.
-
-    Raises
-    ------
-    TypeError
-        It is no function, or one whose result can be consumed only once.
-    ValueError
-        An option cannot be meant.
-    """
-    if isinstance(function, staticmethod | classmethod):
-        kind = type(function).__name__
-        raise TypeError(f"put @{kind} above @cached: it must be the outer decorator")
-    if isinstance(function, CachedFunction):
-        function = function.__wrapped__  # type: ignore[attr-defined]
-    if not callable(function):
-        raise TypeError(f"cached takes a function, not {type(function).__name__}")
-    code = inspect.unwrap(function)
-    if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
-        raise TypeError(
-            f"{name_of(function)} is a generator: it can be consumed only once. "
-            "Return a list instead, or cache the function that consumes it"
-        )
-    if inspect.iscoroutinefunction(code):
-        raise TypeError(
-            f"{name_of(function)} is a coroutine function, which cannot be cached: "
-            "cache the function that computes, and await around it"
-        )
-    options.check(function)
-    return CachedFunction(function, options)
+def _with_note(text: str | None, left_out: list[str]) -> str | None:
+    if not left_out:
+        return text
+    note = f"Not part of the cache's key: {', '.join(left_out)}."
+    return f"{inspect.cleandoc(text)}\n\n{note}" if text else note

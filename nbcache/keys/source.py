@@ -22,7 +22,14 @@ from types import CodeType
 
 import xxhash
 
-__all__ = ["code_digest", "function_node", "normal_form", "text_digest", "tree_digest"]
+__all__ = [
+    "code_digest",
+    "function_node",
+    "know",
+    "normal_form",
+    "text_digest",
+    "tree_digest",
+]
 
 _FUTURES = functools.reduce(
     lambda flags, name: flags | getattr(__future__, name).compiler_flag,
@@ -117,9 +124,25 @@ def code_digest(code: CodeType) -> str:
         digest = text_digest("code", *_instructions(code))
     else:
         digest = text_digest("tree", *_function_form(node))
-    number = id(code)
-    _digests[number] = (weakref.ref(code, lambda _: _digests.pop(number, None)), digest)
+    know(code, digest)
     return digest
+
+
+def know(code: CodeType, digest: str) -> None:
+    """Take a digest for that of a code object, which has none yet.
+
+    Parameters
+    ----------
+    code : CodeType
+        As it came from the process where its source was.
+    digest : str
+        Computed there.
+    """
+    number = id(code)
+    found = _digests.get(number)
+    if found is None or found[0]() is not code:
+        reference = weakref.ref(code, lambda _: _digests.pop(number, None))
+        _digests[number] = (reference, digest)
 
 
 def _function_form(node: ast.AST) -> Iterator[str]:

@@ -50,6 +50,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._entries = str(path / "entries")
 
     @property
     def entries(self) -> Path:
@@ -68,8 +69,12 @@ class Folder:
             raise ValueError(f"not a key: {key!r}")
         if slug and not _SLUG.fullmatch(slug):
             raise ValueError(f"not a slug: {slug!r}")
+        return Path(self.name(key, slug))
+
+    def name(self, key: str, slug: str = "") -> str:
+        """Give the file of a key as text, unchecked: several times faster."""
         name = f"{slug}-{key}.npz" if slug else f"{key}.npz"
-        return self.entries / key[:2] / name
+        return os.path.join(self._entries, key[:2], name)
 
     def lock(self, key: str) -> Path:
         """Give the lock file of a key."""

@@ -66,7 +66,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._uses: dict[str, Use] = {}
-        self._outcomes: dict[tuple[str, str], tuple[float, str]] = {}
+        self._outcomes: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
         self._lock = threading.Lock()
         self._flushed = time.monotonic()
         self._noted = 0
@@ -85,10 +85,7 @@ class History:
     ) -> None:
         """Keep the latest outcome of a name."""
         with self._lock:
-            self._outcomes[stored_text(name), stored_text(notebook)] = (
-                time.time(),
-                json.dumps(outcome),
-            )
+            self._outcomes[name, notebook] = time.time(), outcome
             self._noted += 1
         self._flush_when_due()
 
@@ -112,7 +109,7 @@ class History:
     def _write(
         self,
         uses: Mapping[str, Use],
-        outcomes: Mapping[tuple[str, str], tuple[float, str]],
+        outcomes: Mapping[tuple[str, str], tuple[float, Mapping[str, Any]]],
     ) -> None:
         with connect(self.path, _SCHEMA) as database:
             database.executemany(
@@ -123,7 +120,10 @@ class History:
             )
             database.executemany(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
-                [(*names, *told) for names, told in outcomes.items()],
+                [
+                    (stored_text(name), stored_text(notebook), when, json.dumps(told))
+                    for (name, notebook), (when, told) in outcomes.items()
+                ],
             )
 
     def uses(self) -> dict[str, Use]:

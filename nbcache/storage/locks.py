@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ try:
 except ImportError:  # not on Windows: no lock between processes there
     _fcntl = None
 
-__all__ = ["single_flight"]
+__all__ = ["single_flight", "single_flight_async"]
 
 NOTICE_AFTER_S = 2.0
 _POLL_S = (0.002, 0.1)
@@ -50,7 +51,10 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def single_flight(
-    path: Path, ready: Callable[[], bool], notice: Callable[[], None]
+    path: Path,
+    ready: Callable[[], bool],
+    notice: Callable[[], None],
+    timeout_s: float | None = None,
 ) -> Iterator[None]:
     """Hold a key while its value is computed.
 
@@ -62,31 +66,121 @@ def single_flight(
         Says whether the value is there; waiting ends then.
     notice : callable
         Called once after 2 s of waiting.
+    timeout_s : float, optional
+        s after which the caller goes on without the lock; None: waits while the
+        holder lives.
 
     Notes
     -----
-    Waits while the holder lives and is interruptible.  Reentrant in a thread.
+    Waiting is interruptible.  Reentrant in a thread.
     """
-    name = str(path)
-    mine: set[str] = _here.__dict__.setdefault("names", set())
-    if name in mine:
+    if _names()[str(path)]:
         yield
         return
-    lock = _enter(name)
-    owned = False
-    try:
-        owned = _poll(lambda: lock.acquire(blocking=False), ready, notice)
-        descriptor = _acquire(path, ready, notice) if owned else None
-        mine.add(name)
-        try:
+    with _holding(path) as hold:
+        for pause in _pauses(hold, ready, notice, timeout_s):
+            time.sleep(pause)
+        with _named(str(path)):
             yield
-        finally:
-            mine.discard(name)
-            _release(path, descriptor)
+
+
+@asynccontextmanager
+async def single_flight_async(
+    path: Path,
+    ready: Callable[[], bool],
+    notice: Callable[[], None],
+    timeout_s: float | None = None,
+) -> AsyncIterator[None]:
+    """Do what `single_flight` does; the event loop goes on while this waits.
+
+    Notes
+    -----
+    Not reentrant: another task of the same thread waits.  A call of `single_flight` in
+    this thread meanwhile does not, since it would wait for ever.
+    """
+    import asyncio  # 40 ms, of use to async functions only
+
+    with _holding(path) as hold:
+        for pause in _pauses(hold, ready, notice, timeout_s):
+            await asyncio.sleep(pause)
+        with _named(str(path)):
+            yield
+
+
+def _names() -> Counter[str]:
+    """Give how often this thread holds, or goes on without, each name."""
+    names: Counter[str] = _here.__dict__.setdefault("names", Counter())
+    return names
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    names = _names()
+    names[name] += 1
+    try:
+        yield
     finally:
-        if owned:
-            lock.release()
-        _leave(name)
+        names[name] -= 1
+        if not names[name]:
+            del names[name]
+
+
+class _Hold:
+    """The two locks of a key: that of threads first, then that of processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = _enter(str(path))
+        self.owned = False
+        self.descriptor: int | None = None
+
+    def attempt(self) -> bool:
+        """Try to get both; where there is no lock of processes, the first is enough."""
+        if not self.owned:
+            self.owned = self.lock.acquire(blocking=False)
+        if not self.owned or _fcntl is None:
+            return self.owned
+        try:
+            self.descriptor = _try(self.path)
+        except OSError:
+            return True
+        return self.descriptor is not None
+
+    def release(self) -> None:
+        _release(self.path, self.descriptor)
+        if self.owned:
+            self.lock.release()
+        _leave(str(self.path))
+
+
+@contextmanager
+def _holding(path: Path) -> Iterator[_Hold]:
+    hold = _Hold(path)
+    try:
+        yield hold
+    finally:
+        hold.release()
+
+
+def _pauses(
+    hold: _Hold,
+    ready: Callable[[], bool],
+    notice: Callable[[], None],
+    timeout_s: float | None,
+) -> Iterator[float]:
+    """Give s to wait until the locks are held, the value is there, or time is up."""
+    began = time.monotonic()
+    told = False
+    pause, longest = _POLL_S
+    while not hold.attempt():
+        waited = time.monotonic() - began
+        if ready() or (timeout_s is not None and waited >= timeout_s):
+            return
+        if not told and waited > NOTICE_AFTER_S:
+            told = True
+            notice()
+        yield pause if timeout_s is None else min(pause, timeout_s - waited)
+        pause = min(pause * 1.5, longest)
 
 
 def _enter(name: str) -> threading.Lock:
@@ -107,55 +201,23 @@ def _leave(name: str) -> None:
             _threads[name] = (lock, users - 1)
 
 
-def _poll(
-    attempt: Callable[[], bool], ready: Callable[[], bool], notice: Callable[[], None]
-) -> bool:
-    """Try until it succeeds (True) or the value is there (False)."""
-    began = time.monotonic()
-    told = False
-    pause, longest = _POLL_S
-    while not attempt():
-        if ready():
-            return False
-        if not told and time.monotonic() - began > NOTICE_AFTER_S:
-            told = True
-            notice()
-        time.sleep(pause)
-        pause = min(pause * 1.5, longest)
-    return True
-
-
-def _acquire(
-    path: Path, ready: Callable[[], bool], notice: Callable[[], None]
-) -> int | None:
-    """Take the lock of processes; None where there is none to be had."""
-    if _fcntl is None:
-        return None
-    found: list[int] = []
-    try:
-        _poll(lambda: _try(path, found), ready, notice)
-    except OSError:
-        return None
-    return found[0] if found else None
-
-
-def _try(path: Path, found: list[int]) -> bool:
+def _try(path: Path) -> int | None:
+    """Take the lock of processes; None while another one has it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
     _held.add(descriptor)
+    taken = False
     try:
         _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         # the holder before us removed the file: a lock on it excludes nobody
-        if _is_same_file(descriptor, path):
-            found.append(descriptor)
-            return True
+        taken = _is_same_file(descriptor, path)
     except BlockingIOError:
         pass
     finally:
-        if not found:
+        if not taken:
             _held.discard(descriptor)
             os.close(descriptor)
-    return False
+    return descriptor if taken else None
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from copy import copy
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -82,13 +83,7 @@ class Archive:
         # not a cached property: its lock costs as much as reading a small file
         self._members: dict[str, tuple[Member, int]] | None = None
         self.size = status.st_size
-        self.stat_id = (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
+        self.stat_id = _stat_id(status)
         # manifest and directory stand last: one read gets them too
         self._tail, self._tail_start = b"", self.size
         start = max(0, self.size - SMALL)
@@ -141,6 +136,32 @@ class Archive:
         except BaseException:
             os.close(descriptor)
             raise
+
+    def again(self, path: str | os.PathLike[str]) -> Self | None:
+        """Give this archive open once more; None if the file there is another now.
+
+        Notes
+        -----
+        A file that was read whole is not read again: one `stat` is all.
+        """
+        other = copy(self)
+        # not even if it was closed: what others may use is made anew
+        other._maps, other._handed_out, other._descriptor = {}, set(), -1
+        try:
+            if self._tail_start == 0:
+                return other if _stat_id(os.lstat(path)) == self.stat_id else None
+            other._descriptor = os.open(path, _OPEN_FLAGS)
+            if _stat_id(os.fstat(other._descriptor)) == self.stat_id:
+                return other
+        except OSError:
+            pass
+        other.close()
+        return None
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the file that stay in memory."""
+        return len(self._tail)
 
     def close(self) -> None:
         """Close the file; may be called again."""
@@ -325,6 +346,16 @@ class Archive:
                 self._handed_out.clear()
             self._handed_out.add(name)
         return self._map(writable=mode == "copy")
+
+
+def _stat_id(status: os.stat_result) -> tuple[int, ...]:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def _check_structure(trailer: Trailer, size: int, tail: bytes) -> None:

@@ -23,9 +23,14 @@ from nbcache.storage.entry import Entry, read_manifest, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
+from nbcache.storage.opened import Opened
+from nbcache.storage.recent import Recent
 from nbcache.storage.traces import Traces
 
 __all__ = ["Content", "Opened", "Store"]
+
+MEMORY_BYTES = 256_000_000
+"""What a process keeps of the entries that were hits, at most."""
 
 FLUSH_AFTER_S = 1.0
 """Results that took longer to compute are flushed to the disk when stored."""
@@ -40,29 +45,7 @@ class Content:
     outputs: Any = None
 
 
-class Opened:
-    """An entry that is whole and this user's own, ready to be decoded.
-
-    Parameters
-    ----------
-    archive : npz.Archive
-        Held open until `close`.
-    """
-
-    def __init__(self, archive: npz.Archive, file: str) -> None:
-        self.archive = archive
-        data = archive.manifest()
-        document = read_manifest(data, self._plain, whole=True)
-        self.tree = document.pop("tree", None)
-        self.outputs = document.pop("outputs", None)
-        self.entry = Entry.from_json(document, file=file, bytes=archive.size)
-
-    def _plain(self, name: str) -> np.ndarray:
-        return self.archive.read(name, None)
-
-    def close(self) -> None:
-        """Close the file; arrays that were handed out stay valid."""
-        self.archive.close()
+_recent: Recent[Opened] = Recent(MEMORY_BYTES)
 
 
 class Store:
@@ -111,8 +94,15 @@ class Store:
             found.append((path.name, stat.st_ino, stat.st_mtime_ns))
         return tuple(found)
 
-    def get(self, key: str, slug: str = "") -> Opened | None:
+    def get(self, key: str, slug: str = "", *, memory: bool = False) -> Opened | None:
         """Open an entry, verified.
+
+        Parameters
+        ----------
+        key, slug : str
+            Name its file.
+        memory : bool
+            Whether what this process keeps of the file will do, if that is the same.
 
         Returns
         -------
@@ -128,10 +118,18 @@ class Store:
         OSError
             The store cannot be read.
         """
+        if memory and self.verify != "always":
+            kept = _recent.get(self.place.name(key, slug))
+            if kept is not None:
+                return kept
+        path = self.place.entry(key, slug)
         try:
-            return self._open(self.place.entry(key, slug), key)
+            opened = self._open(path, key)
         except FileNotFoundError:
             return None
+        if memory and self.verify != "always":
+            _recent.keep(self.place.name(key, slug), opened)
+        return opened
 
     def _open(self, path: Path, key: str) -> Opened:
         archive = npz.Archive.open(path)
@@ -349,6 +347,14 @@ class Store:
         for lookup, name in traced.items():
             if lookup and lookup not in {one.lookup for one in self.by_name(name)}:
                 self.traces.remove(lookup)
+
+    def drop(self, key: str, slug: str = "") -> None:
+        """Delete the entry of a key, if there is one; a read-only folder keeps it."""
+        path = self.place.entry(key, slug)
+        with suppress(OSError, sqlite3.Error):
+            if path.exists():
+                path.unlink()
+                self.index.remove([path.name])
 
     def clear(self) -> int:
         """Delete all entries; give how many there were.

@@ -18,7 +18,14 @@ from nbcache.trace import attribution
 from nbcache.trace.named import Named
 from nbcache.trace.touched import Settled, Trace
 
-__all__ = ["Settled", "Trace", "inherit", "recording", "unseen"]
+__all__ = [
+    "Settled",
+    "Trace",
+    "inherit",
+    "is_recording",
+    "recording",
+    "unseen",
+]
 
 _active: list[Trace] = []
 
@@ -221,6 +228,11 @@ def recording(named: Named | None = None) -> Iterator[Trace]:
         with _guard:
             _active[:] = [one for one in _active if one is not trace]
         _own.work = outer
+
+
+def is_recording() -> bool:
+    """Say whether anything is being recorded in this process."""
+    return bool(_active)
 
 
 def inherit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import subprocess
@@ -346,3 +347,37 @@ def test_a_result_that_may_not_be_kept_leaves_the_entry(cache, tmp_path, monkeyp
     assert not outcome.stored
     assert "appends to the file" in outcome.refused
     assert newest(cache, "f") == before
+
+
+# --- kinds of functions
+
+
+def test_recompute_runs_a_coroutine_function_to_its_end(cache, runs):
+    """With a loop of its own, as one may be running here."""
+
+    @cache.cached(name="f")
+    async def f(x):
+        counting.count()
+        await asyncio.sleep(0)
+        return x
+
+    async def main():
+        await f(3)
+        return recompute(cache, "f")
+
+    assert asyncio.run(main()).stored
+    assert len(runs) == 2
+    assert f.peek(3) == 3
+
+
+def test_recompute_refuses_a_private_entry(cache):
+    """Its arguments were not kept, and the error does not name them."""
+
+    @cache.cached(name="f", private=True)
+    def f(x):
+        return x
+
+    f("sesame")
+    with pytest.raises(NotCached, match="the entry is private") as info:
+        recompute(cache, "f")
+    assert "sesame" not in str(info.value)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, assert_type
 
 import numpy as np
 import pandas as pd
 
 import nbcache
-from nbcache.decorator.wrapper import CachedFunction
+from nbcache.decorator.function import CachedFunction
 from nbcache.keys.key import Key
 
 
@@ -22,7 +23,41 @@ def configured(x: np.ndarray, verbose: bool = False) -> dict[str, float]:
     return {"sum": float(x.sum())}
 
 
+@nbcache.cached
+async def later(x: int, *, scale: float = 1.0) -> float:
+    return x * scale
+
+
+@nbcache.cached(
+    expires_after="12h",
+    validate=lambda entry: bool(entry["seconds"]),
+    lock_timeout=timedelta(minutes=1),
+    cache_exceptions=(ValueError, OSError),
+    min_seconds=0.5,
+    tags=("a", "b"),
+    private=True,
+    memory=False,
+    mmap=None,
+)
+async def configured_later(x: int) -> list[int]:
+    return [x]
+
+
+async def use_later() -> None:
+    assert_type(await later(2, scale=3.0), float)
+    assert_type(await later.refresh(2), float)
+    assert_type(await later.uncached(2), float)
+    assert_type(later.peek(2), float)
+    assert_type(await later.ref(2), nbcache.CachedRef[float])
+    assert_type(await configured_later(2), list[int])
+    assert_type((await configured_later.ref(2)).load(), list[int])
+
+
 def use() -> None:
+    assert_type(plain.ref(2), nbcache.CachedRef[float])
+    assert_type(plain.ref(2).load(), float)
+    assert_type(plain.put(1.0, 2), bool)
+    assert_type(plain.cache_info().saved, float)
     assert_type(plain(2), float)
     assert_type(plain.refresh(2), float)
     assert_type(plain.peek(2, scale=3.0), float)

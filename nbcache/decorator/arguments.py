@@ -1,0 +1,70 @@
+"""The arguments of a call, kept with its entry to compute that again."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+from typing import Any
+
+import numpy as np
+
+from nbcache.errors import NbcacheError
+from nbcache.keys import secret
+from nbcache.storage import codec
+
+__all__ = ["CALL_BYTES", "kept_arguments", "unpacked_arguments"]
+
+CALL_BYTES = 64 * 1024
+"""Arguments are kept with an entry, to compute it again, up to this size."""
+
+
+def kept_arguments(bound: inspect.BoundArguments) -> Any:
+    """Give the arguments as plain data, to compute the entry again; None if too large.
+
+    Nothing that needs pickle is kept, and nothing if a name sounds like a secret's.
+    """
+    names = [*bound.arguments, *_keywords(bound)]
+    if any(secret.is_secret_name(name) for name in names):
+        return None
+    try:
+        encoded = codec.encode({"args": list(bound.args), "kwargs": dict(bound.kwargs)})
+    except (NbcacheError, RecursionError):
+        return None
+    size = sum(member.nbytes for member in encoded.members.values())
+    if encoded.pickled or size > CALL_BYTES:
+        return None
+    members = {name: _packed(array) for name, array in encoded.members.items()}
+    return {"tree": encoded.tree, "members": members}
+
+
+def _keywords(bound: inspect.BoundArguments) -> list[str]:
+    return [
+        key
+        for name, parameter in bound.signature.parameters.items()
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD
+        for key in bound.arguments.get(name, ())
+    ]
+
+
+def _packed(array: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def unpacked_arguments(call: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Read back `kept_arguments`.
+
+    Raises
+    ------
+    DamagedEntry
+        They are not what was written.
+    """
+
+    def read(name: str) -> np.ndarray:
+        data = io.BytesIO(base64.b64decode(call["members"][name]))
+        return np.asarray(np.load(data, allow_pickle=False))
+
+    values = codec.decode(call["tree"], read)
+    return values["args"], values["kwargs"]
