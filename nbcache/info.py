@@ -284,5 +284,6 @@ _REASONS = {
     "damaged": "its entry is damaged",
     "evicted": "its entry was deleted",
     "expired": "its entry is too old",
+    "invalid": "validate refused its entry",
     "input": "it has no key",
 }
