@@ -13,6 +13,7 @@ from typing import Any
 from nbcache.cell import magics
 from nbcache.cell.body import Body
 from nbcache.cell.options import CellOptions
+from nbcache.cell.scripts import importable
 from nbcache.cell.surroundings import setting_parts
 from nbcache.keys import flow, hashing, modules, source, uses
 from nbcache.keys.dependencies import Dependencies, is_users
@@ -68,14 +69,17 @@ def identify(
     proves that the cell does not need them: it would have raised a NameError.  So the
     key without them is looked up too, and running a cell twice in one kernel hits.
     """
-    analysed = magics.expanded(shell, body.tree)
-    found = flow.analyse(analysed)
-    refused = _refusal(body.tree, found, namespace)
-    loose = _loose_names(found, namespace, starred_values(analysed))
-    key, inputs, values = _key(body, analysed, found, options, namespace, frozenset())
-    also = []
-    if loose:
-        also.append(_key(body, analysed, found, options, namespace, loose)[0])
+    expansion = magics.expanded(shell, body.tree)
+    found = flow.analyse(expansion.tree)
+    refused = _refusal(expansion, found, namespace)
+    loose = _loose_names(found, namespace, starred_values(expansion.tree))
+    with importable(expansion.scripts):
+        key, inputs, values = _key(
+            body, expansion, found, options, namespace, frozenset()
+        )
+        also = []
+        if loose:
+            also.append(_key(body, expansion, found, options, namespace, loose)[0])
     return CellIdentity(found, key, tuple(also), inputs, values, refused)
 
 
@@ -96,8 +100,10 @@ def starred_values(tree: ast.Module) -> dict[str, Any]:
     }
 
 
-def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -> str:
-    hiding = uses.hidden_reads(tree, flow.DYNAMIC_NAMES) | {"eval", "exec"}
+def _refusal(
+    expansion: magics.Expansion, found: flow.Flow, namespace: Mapping[str, Any]
+) -> str:
+    hiding = uses.hidden_reads(expansion.tree, flow.DYNAMIC_NAMES) | {"eval", "exec"}
     dynamic = sorted(
         name
         for name in flow.DYNAMIC_NAMES & set(found.reads) & hiding
@@ -105,9 +111,8 @@ def _refusal(tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any]) -
     )
     if dynamic:
         return f"{', '.join(dynamic)}() hides which names it reads"
-    unknown = magics.unknown_magics(tree)
-    if unknown:
-        return f"what {', '.join(unknown)} reads cannot be seen"
+    if expansion.unknown:
+        return f"what {', '.join(expansion.unknown)} reads cannot be seen"
     return ""
 
 
@@ -124,7 +129,7 @@ def _loose_names(
 
 def _key(
     body: Body,
-    analysed: ast.Module,
+    expansion: magics.Expansion,
     found: flow.Flow,
     options: CellOptions,
     namespace: Mapping[str, Any],
@@ -134,6 +139,10 @@ def _key(
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
     code = source.tree_digest(body.tree, shown)
     collected.parts.append(Part("code", code))
+    for script in expansion.scripts:
+        digest = source.tree_digest(script.tree)
+        collected.parts.append(Part(f"run {script.path}", digest))
+    analysed = expansion.tree
     inputs: dict[str, Any] = {}
     for name, chains in sorted(found.reads.items()):
         if name in options.ignore or _is_unread(name, namespace):

@@ -1,0 +1,180 @@
+"""Cells between others, run without the cache, cold and warm, in a kernel for each."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernel import Kernel, Ran
+
+LAST = (
+    "import json as _json, nbcache.cache as _c\n"
+    "print(_json.dumps([one.to_json() for one in _c.outcomes]))\n"
+    "_c.outcomes.clear(); _c._registry.clear()"
+)
+_VARYING = (
+    (re.compile(r"0x[0-9a-f]+"), "0x"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
+    (re.compile(r"\S*/ipykernel_\d+/\d+\.py:\d+"), "CELL"),
+    (re.compile(r"\d+(\.\d+)? ?(ns|[uµμm]?s|min|it/s|s/it)\b"), "TIME"),
+    (re.compile(r"\[[0-9:?]+<[0-9:?]+, +[^\]]+\]"), "[TIME]"),
+    (re.compile(r"<dc:date>[^<]*|\b[mp][0-9a-f]{10}\b"), "PLOT"),
+    (re.compile(r"(?m)^[^\r\n]*\r(?!\n)"), ""),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A cell and what stands around it.
+
+    Parameters
+    ----------
+    cell : str
+        The cell, with its ``%%cached`` line.
+    before, after : str
+        Cells before it, and after it: the latter shows what it left.
+    refused : str
+        A part of the reason why it is not kept; '' for one that is.
+    files : dict of str to str
+        Written into the working directory first.
+    same : bool
+        Whether what it shows is the same in each run, up to times.
+    """
+
+    cell: str
+    after: str = "0"
+    before: str = ""
+    refused: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    same: bool = True
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one run of a case showed, and what the cache said of it."""
+
+    cell: Ran
+    after: Ran
+    outcomes: list[dict[str, Any]]
+
+    def pages(self) -> list[Any]:
+        """Give what the notebook holds, without what differs in each run."""
+        return [_steady(self.cell.page), _steady(self.after.page)]
+
+
+def _steady(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_steady(one) for one in data]
+    if isinstance(data, dict):
+        steady = {key: _steady(one) for key, one in data.items()}
+        view = steady.pop("application/vnd.jupyter.widget-view+json", None)
+        return {**steady, "text/plain": "VIEW"} if view else steady
+    if isinstance(data, str):
+        for pattern, word in _VARYING:
+            data = pattern.sub(word, data)
+    return data
+
+
+def uncached(cell: str) -> str:
+    """Give a cell without its ``%%cached`` line."""
+    lines = cell.split("\n")
+    kept = [line for line in lines if not line.startswith(("%%cached", "%cached"))]
+    return "\n".join(kept)
+
+
+class Kinds:
+    """The cases, each run once in a kernel without the cache, cold and warm.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the store and the working directories are.
+    cases : mapping of str to Case
+        All are run, in this order.
+    """
+
+    def __init__(self, folder: Path, cases: Mapping[str, Case]) -> None:
+        self._folder = folder
+        self._cases = cases
+        self._shown: dict[str, dict[str, Shown]] = {}
+
+    def shown(self, mode: str, name: str) -> Shown:
+        """Give what a case showed in one of ``"uncached", "cold", "warm"``."""
+        if mode == "warm":
+            self._run("cold")
+        return self._run(mode)[name]
+
+    def _run(self, mode: str) -> dict[str, Shown]:
+        if mode not in self._shown:
+            store = self._folder / "store"
+            more = {"NBCACHE_DIR": str(store), "JUPYTER_DATA_DIR": str(self._folder)}
+            place = self._folder / mode
+            place.mkdir()
+            with Kernel(place, **more) as kernel:
+                self._shown[mode] = {
+                    name: _shown(kernel, place, mode, case)
+                    for name, case in self._cases.items()
+                }
+        return self._shown[mode]
+
+
+def _shown(kernel: Kernel, place: Path, mode: str, case: Case) -> Shown:
+    for name, text in case.files.items():
+        (place / name).write_text(text)
+    kernel.run("%reset -f\n%load_ext nbcache")
+    if case.before:
+        ran = kernel.run(case.before)
+        assert ran.ok, ran.traceback
+    plain = mode == "uncached"
+    cell = kernel.run(uncached(case.cell) if plain else case.cell)
+    outcomes = json.loads(kernel.run(LAST).stdout)
+    return Shown(cell, kernel.run(case.after), outcomes)
+
+
+def main() -> None:
+    """Print how each of the cases named on the command line does."""
+    import importlib
+    import sys
+
+    module = importlib.import_module(sys.argv[1])
+    wanted = sys.argv[2:]
+    cases = {
+        name: case
+        for name, case in module.CASES.items()
+        if not wanted or any(one in name for one in wanted)
+    }
+    kinds = Kinds(Path(tempfile.mkdtemp()), cases)
+    for name, case in cases.items():
+        plain, cold, warm = (
+            kinds.shown(mode, name) for mode in ("uncached", "cold", "warm")
+        )
+        hits = [one["hit"] for one in warm.outcomes]
+        refused = [one["refused"] for one in cold.outcomes if one["refused"]]
+        ok = bool(hits and all(hits)) if not case.refused else bool(refused)
+        same = plain.pages() == cold.pages() == warm.pages()
+        good = ok and (same or not case.same) and plain.cell.ok == cold.cell.ok
+        print("ok  " if good else "BAD ", name, hits, refused or "")
+        if not good or wanted:
+            pages = [str(one.pages()) for one in (plain, cold, warm)]
+            print("     plain", pages[0][:500])
+            for page, mode in ((pages[1], "cold"), (pages[2], "warm")):
+                if page != pages[0]:
+                    print("    ", mode, page[:600])
+            for mode, one in (("plain", plain), ("cold", cold), ("warm", warm)):
+                if not (one.cell.ok and one.after.ok):
+                    print(
+                        "      ",
+                        mode,
+                        one.cell.traceback[-300:],
+                        one.after.traceback[-300:],
+                    )
+            print("    ", [(o["reason"], o["changes"]) for o in warm.outcomes])
+
+
+if __name__ == "__main__":
+    main()
