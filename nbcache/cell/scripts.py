@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import itertools
-import os
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from nbcache.cell.magic_texts import expansions, split_words
 from nbcache.keys import flow
@@ -66,10 +66,10 @@ def asked_script(text: str) -> Script | None:
 
 def _read(path: str) -> ast.Module | None:
     """Parse a file that IPython would find under this name."""
-    place = os.path.expanduser(path)
-    if not os.path.isfile(place) and not place.endswith(".py"):
-        place += ".py"
-    if not place.endswith(".py"):
+    place = Path(path).expanduser()
+    if not place.is_file() and place.suffix != ".py":
+        place = Path(f"{place}.py")
+    if place.suffix != ".py":
         return None
     try:
         with tokenize.open(place) as file:
@@ -80,8 +80,8 @@ def _read(path: str) -> ast.Module | None:
 
 @contextmanager
 def importable(scripts: Iterable[Script]) -> Iterator[None]:
-    """Let modules beside the scripts be found inside a ``with`` block, as `%run` does."""
-    places = [os.path.dirname(os.path.abspath(one.path)) for one in scripts]
+    """Let modules beside the scripts be found in a ``with`` block, as `%run` does."""
+    places = [str(Path(one.path).expanduser().absolute().parent) for one in scripts]
     before = list(sys.path)
     sys.path[:0] = places
     try:

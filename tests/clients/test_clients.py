@@ -17,8 +17,7 @@ CELLS = (
     "import warnings; import numpy as np; import pandas as pd\nscale = 2",
     "%%cached first\nprint('begin'); y = [scale * i for i in range(3)]\ny",
     "%%cached second\n%time z = np.arange(3) * scale\npd.DataFrame({'z': z})",
-    "%%cached third\n%matplotlib inline\nimport matplotlib.pyplot as plt\n"
-    "plt.plot(y)\nplt.show()",
+    "%%cached third\n%matplotlib inline\nfrom matplotlib.pyplot import plot\nplot(y);",
     "%%cached fourth\n!echo from a shell",
     "%%cached fifth\nimport sys\nprint('careful', file=sys.stderr)",
     "y, z.sum()",
