@@ -7,7 +7,7 @@ import builtins
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbcache.cell import magics
@@ -40,8 +40,12 @@ class CellIdentity:
         The values that it may read, by name.
     values : dict of str to object
         What it reaches through functions, classes and modules, by label.
+    functions : tuple of function
+        The user's functions that it reaches.
     refused : str
         Why no result of it may be kept; '' if it may.
+    analysed : ast.Module, optional
+        Its code with that inside magics and scripts in the open.
     """
 
     flow: flow.Flow
@@ -49,7 +53,9 @@ class CellIdentity:
     also: tuple[Key, ...] = ()
     inputs: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    functions: tuple[FunctionType, ...] = ()
     refused: str = ""
+    analysed: ast.Module | None = None
 
 
 def identify(
@@ -74,13 +80,27 @@ def identify(
     refused = _refusal(expansion, found, namespace)
     loose = _loose_names(found, namespace, starred_values(expansion.tree))
     with importable(expansion.scripts):
-        key, inputs, values = _key(
+        key, inputs, collected = _key(
             body, expansion, found, options, namespace, frozenset()
         )
         also = []
         if loose:
             also.append(_key(body, expansion, found, options, namespace, loose)[0])
-    return CellIdentity(found, key, tuple(also), inputs, values, refused)
+    reached = {
+        label: value
+        for label, value in collected.values.items()
+        if not label.startswith("input ")
+    }
+    return CellIdentity(
+        found,
+        key,
+        tuple(also),
+        inputs,
+        reached,
+        collected.functions(),
+        refused,
+        expansion.tree,
+    )
 
 
 def starred_values(tree: ast.Module) -> dict[str, Any]:
@@ -134,7 +154,7 @@ def _key(
     options: CellOptions,
     namespace: Mapping[str, Any],
     unbound: frozenset[str],
-) -> tuple[Key, dict[str, Any], dict[str, Any]]:
+) -> tuple[Key, dict[str, Any], Dependencies]:
     collected = Dependencies(hashing.Walk())
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
     code = source.tree_digest(body.tree, shown)
@@ -162,12 +182,7 @@ def _key(
     for expression in options.deps:
         collected.add(f"deps {expression}", eval(expression, dict(namespace)))
     collected.parts.extend(setting_parts())
-    reached = {
-        label: value
-        for label, value in collected.values.items()
-        if not label.startswith("input ")
-    }
-    return Key.of(collected.parts), inputs, reached
+    return Key.of(collected.parts), inputs, collected
 
 
 def _is_unread(name: str, namespace: Mapping[str, Any]) -> bool:
