@@ -113,8 +113,8 @@ class Kinds:
         if mode not in self._shown:
             store = self._folder / "store"
             more = {"NBCACHE_DIR": str(store), "JUPYTER_DATA_DIR": str(self._folder)}
-            place = self._folder / mode
-            place.mkdir()
+            place = self._folder / ("alone" if mode == "uncached" else "cached")
+            place.mkdir(exist_ok=True)
             with Kernel(place, **more) as kernel:
                 self._shown[mode] = {
                     name: _shown(kernel, place, mode, case)
