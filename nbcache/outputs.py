@@ -121,7 +121,7 @@ def resolve_text(text: str) -> str:
 
 
 def _resolve_line(line: str) -> tuple[str, int, bool]:
-    r"""Give the line as shown, where the cursor is, and whether a ``\r`` put it there."""
+    r"""Give the line as shown, the cursor's place, and if a ``\r`` put it there."""
     if "\r" not in line and "\b" not in line:
         return line, len(line), False
     # a list, since a progress bar may rewrite its line a million times

@@ -11,6 +11,7 @@ from typing import Any
 
 from nbcache import outputs, randomness, trace
 from nbcache.cache import warn
+from nbcache.cell import figures
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
@@ -60,6 +61,7 @@ class Run:
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
+    figures: figures.FigureWatch
 
     def computed(self, seconds: float, store: str) -> Computed[None]:
         """Give the result of a run that may be kept as far as the namespace goes."""
@@ -140,7 +142,8 @@ class CellTask:
                 touched = stack.enter_context(trace.recording(self._named()))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(before, Place.now(), touched, random, record)
+                drawn = stack.enter_context(figures.watching())
+                self.run = Run(before, Place.now(), touched, random, record, drawn)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -183,7 +186,7 @@ class CellTask:
         mutated = self._mutated(run)
         if mutated:
             return mutated
-        return ""
+        return run.figures.refusal()
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""
@@ -212,6 +215,7 @@ class CellTask:
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
             **run.random.to_json(),
+            **run.figures.to_json(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -268,6 +272,8 @@ class CellTask:
         whole = dict(values)
         if run.random.after:
             whole[randomness.RANDOM] = run.random.after
+        if run.figures.left:
+            whole[figures.FIGURES] = run.figures.left
         has_value = run.record.result or run.record.value is not None
         if has_value and not _is_figure(run.record.value):
             try:
@@ -340,6 +346,8 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
+        figures.require_none_open(opened.entry.state)
+        drawn = figures.open_figures()
         shown = outputs.from_json(opened.outputs or [])
         before = {
             name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
@@ -348,10 +356,12 @@ class CellTask:
             values = self._decoded(opened)
         except BaseException:
             self._roll_back(before)
+            figures.close_since(drawn)
             raise
         state = opened.entry.state
         random = values.pop(randomness.RANDOM, {})
         result = values.pop(RESULT, None)
+        values.pop(figures.FIGURES, None)
         self.namespace.update(values)
         for name in state.get("deleted", []):
             self.namespace.pop(name, None)
