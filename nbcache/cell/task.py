@@ -17,6 +17,7 @@ from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
 from nbcache.cell.effects import Place, mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
+from nbcache.cell.logs import LogSettings
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
@@ -62,6 +63,7 @@ class Run:
     random: randomness.RandomWatch
     record: Recording
     figures: figures.FigureWatch
+    logs: LogSettings
 
     def computed(self, seconds: float, store: str) -> Computed[None]:
         """Give the result of a run that may be kept as far as the namespace goes."""
@@ -143,7 +145,10 @@ class CellTask:
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 drawn = stack.enter_context(figures.watching())
-                self.run = Run(before, Place.now(), touched, random, record, drawn)
+                logs = LogSettings.now()
+                self.run = Run(
+                    before, Place.now(), touched, random, record, drawn, logs
+                )
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -186,7 +191,7 @@ class CellTask:
         mutated = self._mutated(run)
         if mutated:
             return mutated
-        return run.figures.refusal()
+        return run.figures.refusal() or run.logs.left(self._named().words)
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""

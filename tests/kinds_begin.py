@@ -22,6 +22,7 @@ def begin() -> None:
         setattr(shell.displayhook, name, "")
     shell.user_ns["_oh"].clear()
     shell.run_line_magic("load_ext", "nbcache")
+    outcomes()
 
 
 def outcomes() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +105,10 @@ class Kinds:
         self._cases = cases
         self._shown: dict[str, dict[str, Shown]] = {}
 
+    def case(self, name: str) -> Case:
+        """Give a case by name."""
+        return self._cases[name]
+
     def shown(self, mode: str, name: str) -> Shown:
         """Give what a case showed in one of ``"uncached", "cold", "warm"``."""
         if mode == "warm":
@@ -114,11 +117,9 @@ class Kinds:
 
     def _run(self, mode: str) -> dict[str, Shown]:
         if mode not in self._shown:
-            store = self._folder / "store"
-            more = {"NBCACHE_DIR": str(store), "JUPYTER_DATA_DIR": str(self._folder)}
             place = self._folder / ("alone" if mode == "uncached" else "cached")
             place.mkdir(exist_ok=True)
-            with Kernel(place, **more) as kernel:
+            with Kernel(place, JUPYTER_DATA_DIR=str(self._folder)) as kernel:
                 self._shown[mode] = {
                     name: _shown(kernel, place, mode, case)
                     for name, case in self._cases.items()
@@ -139,45 +140,25 @@ def _shown(kernel: Kernel, place: Path, mode: str, case: Case) -> Shown:
     return Shown(cell, after, outcomes)
 
 
-def main() -> None:
-    """Print how each of the cases named on the command line does."""
-    import importlib
-    import sys
-
-    module = importlib.import_module(sys.argv[1])
-    wanted = sys.argv[2:]
-    cases = {
-        name: case
-        for name, case in module.CASES.items()
-        if not wanted or any(one in name for one in wanted)
-    }
-    kinds = Kinds(Path(tempfile.mkdtemp()), cases)
-    for name, case in cases.items():
-        plain, cold, warm = (
-            kinds.shown(mode, name) for mode in ("uncached", "cold", "warm")
-        )
-        hits = [one["hit"] for one in warm.outcomes]
-        refused = [one["refused"] for one in cold.outcomes if one["refused"]]
-        ok = bool(hits and all(hits)) if not case.refused else bool(refused)
-        same = plain.pages() == cold.pages() == warm.pages()
-        good = ok and (same or not case.same) and plain.cell.ok == cold.cell.ok
-        print("ok  " if good else "BAD ", name, hits, refused or "")
-        if not good or wanted:
-            pages = [str(one.pages()) for one in (plain, cold, warm)]
-            print("     plain", pages[0][:500])
-            for page, mode in ((pages[1], "cold"), (pages[2], "warm")):
-                if page != pages[0]:
-                    print("    ", mode, page[:600])
-            for mode, one in (("plain", plain), ("cold", cold), ("warm", warm)):
-                if not (one.cell.ok and one.after.ok):
-                    print(
-                        "      ",
-                        mode,
-                        one.cell.traceback[-300:],
-                        one.after.traceback[-300:],
-                    )
-            print("    ", [(o["reason"], o["changes"]) for o in warm.outcomes])
-
-
-if __name__ == "__main__":
-    main()
+def verify(kinds: Kinds, name: str) -> None:
+    """See that a case is kept, or not for its reason, and shows the same each time."""
+    case = kinds.case(name)
+    plain, cold, warm = (
+        kinds.shown(mode, name) for mode in ("uncached", "cold", "warm")
+    )
+    for one in (plain, cold, warm):
+        assert one.after.ok, one.after.traceback
+        assert one.cell.ok == plain.cell.ok, one.cell.traceback
+    if case.refused:
+        reasons = [one["refused"] for one in cold.outcomes]
+        assert any(case.refused in reason for reason in reasons), reasons
+        assert not any(one["hit"] for one in warm.outcomes)
+    else:
+        assert not any(one["hit"] for one in cold.outcomes)
+        assert warm.outcomes, cold.cell.stderr
+        assert all(one["hit"] for one in warm.outcomes), (cold.outcomes, warm.outcomes)
+    if case.same:
+        assert plain.pages() == cold.pages()
+        assert plain.pages() == warm.pages()
+    else:
+        assert plain.pages()[1:] == cold.pages()[1:] == warm.pages()[1:]
