@@ -108,18 +108,22 @@ def resolve_text(text: str) -> str:
     """
     if "\r" not in text and "\b" not in text:
         return text
-    *lines, last = re.sub(r"\r+\n", "\n", text).split("\n")
-    shown = [_resolve_line(line)[0] for line in lines]
-    line, cursor = _resolve_line(last)
-    if cursor < len(line):
+    # A pseudo-terminal ends lines with \r\n: kept, so that a replay is the same text.
+    *lines, last = text.split("\n")
+    ended = [
+        f"{shown}\r\n" if returned else f"{shown}\n"
+        for shown, _, returned in map(_resolve_line, lines)
+    ]
+    line, cursor, returned = _resolve_line(last)
+    if cursor < len(line) or returned:
         line += "\r" + line[:cursor]
-    return "\n".join([*shown, line])
+    return "".join([*ended, line])
 
 
-def _resolve_line(line: str) -> tuple[str, int]:
-    """Give the line as shown, and where the cursor stands."""
+def _resolve_line(line: str) -> tuple[str, int, bool]:
+    r"""Give the line as shown, the cursor's place, and if a ``\r`` put it there."""
     if "\r" not in line and "\b" not in line:
-        return line, len(line)
+        return line, len(line), False
     # a list, since a progress bar may rewrite its line a million times
     shown: list[str] = []
     cursor = 0
@@ -132,7 +136,8 @@ def _resolve_line(line: str) -> tuple[str, int]:
         else:
             shown[cursor : cursor + len(piece)] = piece
             cursor += len(piece)
-    return "".join(shown), cursor
+    returned = not cursor and (bool(shown) or line.endswith("\r"))
+    return "".join(shown), cursor, returned
 
 
 # ----------------------------------------------------------------------- coalescing

@@ -52,14 +52,14 @@ def test_streams_stay_apart_and_in_order() -> None:
     [
         ("10%\r50%\r100%\n", "100%\n"),
         ("long line\rshort\n", "shortline\n"),
-        ("a\r\nb\r\r\n", "a\nb\n"),
+        ("a\r\nb\r\r\n", "a\r\nb\r\n"),
         ("abc\b\bX\n", "aX\n"),
         ("\b\ba\n\bb", "a\nb"),
         ("spin |\b/\b-", "spin -"),
         ("done\r", "done\r"),
         ("wait...\rOK", "OKit...\rOK"),
         ("plain", "plain"),
-        ("\r", ""),
+        ("\r", "\r"),
         ("", ""),
     ],
 )

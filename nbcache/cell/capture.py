@@ -253,6 +253,9 @@ def _tee_clear(publisher: Any, clear: _Method) -> _Method:
 def _tee_result(hook: Any, write: _Method) -> _Method:
     def teed(data: Any, metadata: Any = None) -> None:
         heard = tuple(targets(hook))
+        if heard:
+            # what child processes wrote stands before it, on a replay too
+            drain()
         if _are_shown(heard):
             _within(write, data, metadata)
         if heard and _is_outermost():

@@ -11,7 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from nbcache.cell.magics import sets_up
+from nbcache.cell.magics import is_repeated
 from nbcache.keys import flow
 
 __all__ = ["repeated_nodes"]
@@ -69,7 +69,7 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
     for statement, names in zip(tree.body, stores, strict=True):
         if any(bound[name] > 1 for name in names):
             continue
-        if isinstance(statement, ast.Import | ast.ImportFrom) or sets_up(statement):
+        if isinstance(statement, ast.Import | ast.ImportFrom) or is_repeated(statement):
             chosen = True
         elif isinstance(statement, _DEFINITIONS):
             used = set(_evaluated(statement))

@@ -6,7 +6,7 @@ import ast
 import builtins
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
@@ -15,6 +15,7 @@ from nbcache.cell import magics
 from nbcache.cell.body import Body
 from nbcache.cell.lasting_calls import lasting_call
 from nbcache.cell.options import CellOptions
+from nbcache.cell.scripts import importable
 from nbcache.keys import details, flow, hashing, modules, source, uses
 from nbcache.keys.dependencies import Dependencies, is_users
 from nbcache.keys.files import file_parts
@@ -46,6 +47,8 @@ class CellIdentity:
         The user's functions that it reaches.
     refused : str
         Why no result of it may be kept; '' if it may.
+    analysed : ast.Module, optional
+        Its code with that inside magics and scripts in the open.
     """
 
     flow: flow.Flow
@@ -55,6 +58,7 @@ class CellIdentity:
     values: Mapping[str, Any] = field(default_factory=dict)
     functions: tuple[FunctionType, ...] = ()
     refused: str = ""
+    analysed: ast.Module | None = None
 
 
 def identify(
@@ -74,23 +78,32 @@ def identify(
     proves that the cell does not need them: it would have raised a NameError.  So the
     key without them is looked up too, and running a cell twice in one kernel hits.
     """
-    analysed = magics.expanded(shell, body.tree)
-    found = flow.analyse(analysed)
-    refused = _refusal(body.tree, found, namespace, options.trust_magics)
-    loose = _loose_names(found, namespace, starred_values(analysed))
-    key, inputs, collected = _key(
-        body, analysed, found, options, namespace, frozenset()
-    )
-    also = []
-    if loose:
-        also.append(_key(body, analysed, found, options, namespace, loose)[0])
+    expansion = magics.expanded(shell, body.tree)
+    found = flow.analyse(expansion.tree)
+    refused = _refusal(body.tree, expansion, found, namespace, options.trust_magics)
+    loose = _loose_names(found, namespace, starred_values(expansion.tree))
+    with importable(expansion.scripts):
+        key, inputs, collected = _key(
+            body, expansion, found, options, namespace, frozenset()
+        )
+        also = []
+        if loose:
+            also.append(_key(body, expansion, found, options, namespace, loose)[0])
     reached = {
         label: value
         for label, value in collected.values.items()
         if not label.startswith("input ")
     }
-    functions = collected.functions()
-    return CellIdentity(found, key, tuple(also), inputs, reached, functions, refused)
+    return CellIdentity(
+        found,
+        key,
+        tuple(also),
+        inputs,
+        reached,
+        collected.functions(),
+        refused,
+        expansion.tree,
+    )
 
 
 def starred_values(tree: ast.Module) -> dict[str, Any]:
@@ -111,13 +124,18 @@ def starred_values(tree: ast.Module) -> dict[str, Any]:
 
 
 def _refusal(
-    tree: ast.Module, found: flow.Flow, namespace: Mapping[str, Any], trusted: bool
+    tree: ast.Module,
+    expansion: magics.Expansion,
+    found: flow.Flow,
+    namespace: Mapping[str, Any],
+    trusted: bool,
 ) -> str:
     """Say what hides the names that a cell reads; '' if nothing does.
 
     Of trusted magics neither what they do counts nor the code in their texts.
     """
-    hiding = uses.hidden_reads(tree, flow.DYNAMIC_NAMES) | {"eval", "exec"}
+    seen = tree if trusted else expansion.tree
+    hiding = uses.hidden_reads(seen, flow.DYNAMIC_NAMES) | {"eval", "exec"}
     if trusted:
         found = flow.analyse(tree)
     dynamic = sorted(
@@ -127,11 +145,10 @@ def _refusal(
     )
     if dynamic:
         return f"{', '.join(dynamic)}() hides which names it reads"
-    unknown = magics.unknown_magics(tree)
-    if unknown and not trusted:
+    if expansion.unknown and not trusted:
         return (
-            f"what {', '.join(unknown)} reads cannot be seen. If it reads nothing that "
-            "changes: --trust-magics"
+            f"what {', '.join(expansion.unknown)} reads cannot be seen. If it reads "
+            "nothing that changes: --trust-magics"
         )
     return lasting_call(tree, namespace)
 
@@ -149,7 +166,7 @@ def _loose_names(
 
 def _key(
     body: Body,
-    analysed: ast.Module,
+    expansion: magics.Expansion,
     found: flow.Flow,
     options: CellOptions,
     namespace: Mapping[str, Any],
@@ -157,10 +174,8 @@ def _key(
 ) -> tuple[Key, dict[str, Any], Dependencies]:
     opaque = {name: namespace[name] for name in options.opaque if name in namespace}
     collected = Dependencies(hashing.Walk(opaque=opaque.values()))
-    shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
-    code = source.tree_digest(body.tree, shown)
-    text = functools.partial(details.text_details, body.raw)
-    collected.parts.append(Part("code", code, describe=text))
+    collected.parts.extend(_code_parts(body, expansion))
+    analysed = expansion.tree
     inputs: dict[str, Any] = {}
     for name, chains in sorted(found.reads.items()):
         if name in options.ignore or _is_unread(name, namespace):
@@ -185,10 +200,17 @@ def _key(
     for pattern in options.files:
         collected.parts.extend(file_parts(pattern))
     collected.parts.extend(setting_parts())
-    if options.private:
-        bare = [Part(part.label, part.digest) for part in collected.parts]
-        return Key.of(bare), inputs, collected
-    return Key.of(collected.parts), inputs, collected
+    key = Key.of(collected.parts)
+    return key.without_summaries() if options.private else key, inputs, collected
+
+
+def _code_parts(body: Body, expansion: magics.Expansion) -> Iterator[Part]:
+    """Give the cell's own code, and that of the scripts it runs."""
+    shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
+    text = functools.partial(details.text_details, body.raw)
+    yield Part("code", source.tree_digest(body.tree, shown), describe=text)
+    for script in expansion.scripts:
+        yield Part(f"run {script.path}", source.tree_digest(script.tree))
 
 
 def _is_unread(name: str, namespace: Mapping[str, Any]) -> bool:

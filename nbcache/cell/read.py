@@ -6,6 +6,7 @@ from typing import Any
 
 from nbcache import explaining, outputs, randomness
 from nbcache.cache import Core
+from nbcache.cell.figures import FIGURES
 from nbcache.cell.replay import replay
 from nbcache.cell.task import RESULT
 from nbcache.errors import NotCached
@@ -64,6 +65,7 @@ def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
         opened.close()
     values.pop(randomness.RANDOM, None)
     result = values.pop(RESULT, None)
+    values.pop(FIGURES, None)
     namespace.update(values)
     replay(shell, shown, value=result, has_value=result is not None)
     told = f"read {name!r} ({', '.join(values)})"

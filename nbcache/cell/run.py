@@ -8,6 +8,8 @@ from typing import Any
 
 from nbcache import randomness, surroundings, trace
 from nbcache.cell.capture import Recording
+from nbcache.cell.figures import FigureWatch
+from nbcache.cell.logs import LogSettings
 from nbcache.keys import hashing
 from nbcache.outcome import Computed
 from nbcache.trace.observed import Observed
@@ -23,8 +25,9 @@ class Run:
     ----------
     before : mapping of str to object
         The namespace before it.
-    around, touched, random, record
-        What it changed around itself, touched outside the process, drew and showed.
+    around, touched, random, record, figures, logs
+        What it changed around itself, touched outside the process, drew of random
+        numbers, showed, left open, and how it set up logging.
     texts : frozenset of str
         Those that stand in the cell.
     """
@@ -34,6 +37,8 @@ class Run:
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
+    figures: FigureWatch
+    logs: LogSettings
     texts: frozenset[str]
 
     def computed(self, seconds: float, store: str, rng: str) -> Computed[None]:

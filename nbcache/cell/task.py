@@ -11,11 +11,13 @@ from typing import Any
 
 from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
+from nbcache.cell import figures
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
 from nbcache.cell.definitions import repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
+from nbcache.cell.logs import LogSettings
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
@@ -117,8 +119,12 @@ class CellTask:
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())
+                drawn = stack.enter_context(figures.watching())
                 texts = surroundings.literals(self.body.tree)
-                self.run = Run(before, around, touched, random, record, texts)
+                logs = LogSettings.now()
+                self.run = Run(
+                    before, around, touched, random, record, drawn, logs, texts
+                )
                 self.body.watched = around.imports_of(self.nodes)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
@@ -152,7 +158,7 @@ class CellTask:
     def _named(self) -> Named:
         """Give what the cell and the functions that it reaches name and get."""
         named = Named()
-        named.add_tree(self.body.tree)
+        named.add_tree(self.identity.analysed or self.body.tree)
         for function in self.identity.functions:
             named.add_code(function.__code__)
         named.add_values(self.identity.inputs.values())
@@ -169,6 +175,8 @@ class CellTask:
         mode = self.options.rng
         return (
             self._mutated(run)
+            or run.figures.refusal()
+            or run.logs.left(self._named().words)
             or run.random.refusal(mode)
             or (mode == "refuse" and self._frozen())
             or run.around.threads.rebound(self._bound_elsewhere(run))
@@ -207,6 +215,7 @@ class CellTask:
             "deleted": self._deleted(run),
             **run.random.to_json(self.options.rng),
             **run.around.to_json(),
+            **run.figures.to_json(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -238,7 +247,7 @@ class CellTask:
         found = {
             name: value
             for name, value in self.namespace.items()
-            if not is_ipythons(name)
+            if (name in stores or not is_ipythons(name))
             and name not in self.repeated
             and (name not in starred or starred[name] is not value)
             and (name in stores or run.before.get(name, _MISSING) is not value)
@@ -266,6 +275,8 @@ class CellTask:
         states = run.random.kept(self.options.rng)
         if states:
             whole[randomness.RANDOM] = states
+        if run.figures.left:
+            whole[figures.FIGURES] = run.figures.left
         has_value = run.record.result or run.record.value is not None
         if has_value and not _is_figure(run.record.value):
             try:
@@ -338,6 +349,8 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
+        figures.require_none_open(opened.entry.state)
+        drawn = figures.open_figures()
         shown = outputs.from_json(opened.outputs or [])
         before = {
             name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
@@ -347,10 +360,12 @@ class CellTask:
             put_around = surroundings.prepared(opened.entry.state)
         except BaseException:
             self._roll_back(before)
+            figures.close_since(drawn)
             raise
         state = opened.entry.state
         random = values.pop(randomness.RANDOM, {})
         result = values.pop(RESULT, None)
+        values.pop(figures.FIGURES, None)
         self.namespace.update(values)
         for name in state.get("deleted", []):
             self.namespace.pop(name, None)

@@ -14,7 +14,7 @@ from typing import Any
 import xxhash
 
 # teach the registry its types
-from nbcache.keys import instances, live, standard
+from nbcache.keys import closed_files, instances, live, standard
 from nbcache.keys.registry import Hasher, Identity, mark, register, register_hash
 from nbcache.keys.walk import Walk
 
@@ -32,6 +32,7 @@ __all__ = [
 instances.teach()
 standard.teach()
 live.teach()
+closed_files.teach()
 
 
 def digest(

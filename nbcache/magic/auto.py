@@ -134,8 +134,7 @@ class NbcacheAutoMagics(Magics):
 
 def _is_worth_it(tree: ast.Module) -> bool:
     """Say whether a cell computes anything, and does not steer the cache itself."""
-    named = {name for name in magics.unknown_magics(tree) if name.startswith("%")}
-    if named.intersection(_STEERS):
+    if magics.magic_names(tree).intersection(_STEERS):
         return False
     return any(
         not (isinstance(one, _DEFINES) or _is_constant(one) or magics.is_magic(one))

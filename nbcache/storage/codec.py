@@ -17,6 +17,7 @@ import numpy as np
 
 from nbcache.errors import DamagedEntry, UnstorableValue, UntrustedEntry
 from nbcache.storage import (
+    closed_files,
     codec_numpy,
     codec_random,
     frames,
@@ -43,7 +44,10 @@ __all__ = [
 
 # that they are imported enters their kinds of nodes into the table
 
-_KINDS = (codec_numpy, codec_random, frames, frames_arrow, frames_sparse, leaves)
+_KINDS = (
+    *(closed_files, codec_numpy, codec_random),
+    *(frames, frames_arrow, frames_sparse, leaves),
+)
 _LONGEST_NAME = 200
 
 
