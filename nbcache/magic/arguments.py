@@ -72,7 +72,7 @@ _ARGUMENTS = (
         "-r",
         "--read",
         action="store_true",
-        help="read the newest entry of that name, run nothing: not with -f, -n, --if",
+        help="read the newest entry of that name, run nothing",
     ),
     _declared(
         "-n",

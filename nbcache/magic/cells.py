@@ -55,6 +55,9 @@ class NbcacheMagics(Magics):
         ``%cached model = fit(data)`` does the same for one statement; of an expression
         alone it gives the value.  Options stand before the statement, and there is no
         name.
+
+        Refused together: -r with -f, -n or --if; -q with -v; the same name in --only
+        and --skip, or in --ignore and --opaque.  Quote what has spaces in it.
         """
         __tracebackhide__ = True
         if cell is None:
