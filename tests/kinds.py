@@ -17,7 +17,7 @@ _VARYING = (
     (re.compile(r"0x[0-9a-f]+"), "0x"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"/tmp/ipykernel_\d+/\d+\.py:\d+"), "CELL"),
-    (re.compile(r"\d+(\.\d+)? ?(ns|[uµμm]?s|min|it/s|s/it)\b"), "TIME"),
+    (re.compile(r"\d+(\.\d+)?(e[+-]\d+)? ?(ns|[uµμm]?s|min|it/s|s/it)\b"), "TIME"),
     (re.compile(r"\[[0-9:?]+<[0-9:?]+, +[^\]]+\]"), "[TIME]"),
     (re.compile(r"<dc:date>[^<]*|\b[mp][0-9a-f]{10}\b"), "PLOT"),
     (re.compile(r"(?m)^(?:[^\r\n]*\r(?!\n))+"), ""),

@@ -349,7 +349,6 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
-        figures.require_none_open(opened.entry.state)
         drawn = figures.open_figures()
         shown = outputs.from_json(opened.outputs or [])
         before = {
@@ -380,6 +379,8 @@ class CellTask:
             run_nodes(self.shell, self.nodes, self.body.filename, self.namespace)
         except Exception as error:
             raise LookupError(f"its definitions failed: {error!r}") from error
+        # only now: the definitions may choose the backend
+        figures.require_none_open(opened.entry.state)
         return codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, "copy"),

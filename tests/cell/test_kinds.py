@@ -316,12 +316,8 @@ CASES = {
         ),
     ),
     "a frame": Case(
-        (
-            "%%cached a\nimport pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})\n"
-            "df.style.format('{:.1f}')"
-        ),
+        "%%cached a\nimport pandas as pd\ndf = pd.DataFrame({'a': [1, 2]})\ndf",
         after="df",
-        same=False,
     ),
     "logging": Case(
         (

@@ -255,7 +255,7 @@ HEAVY = {
             "pipe = make_pipeline(StandardScaler(), Ridge()).fit(X1, t1)\n"
             "scores = cross_val_score(pipe, X, t)"
         ),
-        after="pipe.score(X2, t2).round(3), scores.round(3)",
+        after="round(pipe.score(X2, t2), 3), scores.round(3)",
         before=(
             "import numpy as np\nrng = np.random.default_rng(0)\n"
             "X = rng.normal(size=(60, 3))\nt = X @ [1.0, 2.0, 3.0] + 0.1\n"

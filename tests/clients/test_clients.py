@@ -106,6 +106,7 @@ PROGRAMS = {
 @pytest.fixture(scope="module")
 def uncached(tmp_path_factory):
     """Give what the notebook shows without the cache."""
+    pytest.importorskip("nbconvert")
     folder = tmp_path_factory.mktemp("uncached")
     write(folder, cached=False)
     call(folder, *NBCONVERT, "out.ipynb")
