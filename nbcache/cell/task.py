@@ -26,6 +26,8 @@ from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.named import Named
+from nbcache.trace.observed import Observed
 
 __all__ = ["CellTask"]
 
@@ -58,6 +60,20 @@ class Run:
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
+
+    def computed(self, seconds: float, store: str) -> Computed[None]:
+        """Give the result of a run that may be kept as far as the namespace goes."""
+        for library, digest in self.random.found().items():
+            self.touched.note([Observed("random", library, digest)])
+        settled = self.touched.settled(store)
+        return Computed(
+            None,
+            seconds + settled.seconds,
+            settled.refused,
+            self.random.told() or settled.told,
+            settled.found,
+            settled.written,
+        )
 
 
 @dataclass
@@ -121,7 +137,7 @@ class CellTask:
         before = dict(self.namespace)
         with ExitStack() as stack:
             try:
-                touched = stack.enter_context(trace.recording())
+                touched = stack.enter_context(trace.recording(self._named()))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 self.run = Run(before, Place.now(), touched, random, record)
@@ -143,8 +159,19 @@ class CellTask:
         except Exception as error:
             # whatever it is, the user has the result
             refused = f"what it did could not be told: {error!r}"
-        told = self.run.random.told() if self.run is not None else ""
-        return Computed(None, self.seconds, refused, told)
+        if refused or self.run is None:
+            return Computed(None, self.seconds, refused)
+        return self.run.computed(self.seconds, self.store)
+
+    def _named(self) -> Named:
+        """Give what the cell and the functions that it reaches name and get."""
+        named = Named()
+        named.add_tree(self.body.tree)
+        for function in self.identity.functions:
+            named.add_code(function.__code__)
+        named.add_values(self.identity.inputs.values())
+        named.add_values(self.identity.values.values())
+        return named
 
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""
@@ -156,7 +183,7 @@ class CellTask:
         mutated = self._mutated(run)
         if mutated:
             return mutated
-        return run.random.refusal() or run.touched.refusal(self.store)
+        return ""
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""
@@ -313,7 +340,6 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
-        randomness.require_unseeded(opened.entry.state)
         shown = outputs.from_json(opened.outputs or [])
         before = {
             name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
