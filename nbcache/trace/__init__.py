@@ -42,6 +42,10 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
     _own.work = 1
     try:
         if attribution.is_own_affair(event, sys._getframe(1)):
+            # files that worker processes open are heard by nobody
+            if event in _STARTS:
+                for trace in tuple(_active):
+                    trace.has_workers = True
             return
         for trace in tuple(_active):
             try:
@@ -138,6 +142,10 @@ def _ran(trace: Trace, *_: object) -> None:
     trace.outside.add("another program")
 
 
+def _forked(trace: Trace, *_: object) -> None:
+    trace.has_workers = True
+
+
 def _connected(trace: Trace, *_: object) -> None:
     trace.outside.add("the network")
 
@@ -159,10 +167,15 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "os.posix_spawn": _ran,
     "os.exec": _ran,
     "pty.spawn": _ran,
+    "os.fork": _forked,
+    "os.forkpty": _forked,
     "socket.connect": _connected,
     "socket.sendto": _connected,
     "socket.getaddrinfo": _connected,
 }
+
+
+_STARTS = frozenset({"subprocess.Popen", "os.posix_spawn", "os.fork"})
 
 
 @contextmanager

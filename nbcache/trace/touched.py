@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
+import itertools
 import os
 import sys
 from collections.abc import Iterable
@@ -87,11 +89,14 @@ class Trace:
         What else it reached that no digest can follow.
     seconds : float
         s that results took which it got from the cache.
+    has_workers : bool
+        Whether it started processes of its own, whose files nobody hears.
     """
 
     folder: str = field(default_factory=lambda: _working_folder())
     outside: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    has_workers: bool = False
     _found: dict[str, _Found] = field(default_factory=dict)
     _listed: dict[str, Observed] = field(default_factory=dict)
     _written: dict[str, tuple[str, bool]] = field(default_factory=dict)
@@ -229,6 +234,8 @@ class Trace:
         store : str
             Folder of the cache, whose files are its own affair.
         """
+        if self.has_workers or _has_pool():
+            self._suppose_listed_files_read()
         if self._refused:
             return Settled(refused=self._refused)
         try:
@@ -240,6 +247,23 @@ class Trace:
             )
         except (OSError, ValueError) as error:
             return Settled(refused=str(error))
+
+    def _suppose_listed_files_read(self) -> None:
+        """Take every file of a listed folder for one that a worker process read."""
+        names = [one.name for one in self._listed.values()]
+        patterns = [name for kind, name in self._others if kind == "matches"]
+        found = itertools.chain(
+            (os.path.join(name, file) for name in names for file in _files(name)),
+            *(glob.iglob(pattern, recursive=True) for pattern in patterns),
+        )
+        for number, file in enumerate(found):
+            if number > MOST_FILES:
+                self.give_up(
+                    f"its worker processes may have read any of more than {MOST_FILES} "
+                    "files. Name those that count: --file, depends_on=File(...)"
+                )
+                return
+            self.read(file)
 
     def _told(self) -> str:
         if not self.outside:
@@ -285,6 +309,23 @@ class Trace:
             else:
                 rows.pop(name, None)  # its own temporary file
         return tuple(rows.values())
+
+
+def _files(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as scan:
+            return [one.name for one in scan if one.is_file()]
+    except OSError:
+        return []
+
+
+def _has_pool() -> bool:
+    """Say whether joblib's pool, which raises no event, is there."""
+    for name in ("joblib.externals.loky", "loky"):
+        module = sys.modules.get(f"{name}.reusable_executor")
+        if getattr(module, "_executor", None) is not None:
+            return True
+    return False
 
 
 def _working_folder() -> str:

@@ -128,8 +128,22 @@ CASES = {
         parquet(1),
         (AGAIN, (parquet(2, 3), "run"), (parquet(1), "hit")),
     ),
+    "in worker processes": Case(
+        "from joblib import Parallel, delayed\n"
+        "y = Parallel(2)(delayed(np.loadtxt)(p) for p in sorted(glob.glob('sub/*')))",
+        write("sub/a.txt", "1"),
+        (AGAIN, (write("sub/a.txt", "2"), "run"), (write("sub/a.txt", "1"), "hit")),
+    ),
+    "in forked processes": Case(
+        "import multiprocessing\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    y = pool.map(np.loadtxt, sorted(glob.glob('sub/*')))\ndel pool",
+        write("sub/a.txt", "1"),
+        (AGAIN, (write("sub/a.txt", "2"), "run"), (write("sub/a.txt", "1"), "hit")),
+    ),
     "absent": Case(
-        "try:\n    y = open('data.txt').read()\nexcept FileNotFoundError:\n    y = None",
+        "try:\n    y = open('data.txt').read()\n"
+        "except FileNotFoundError:\n    y = None",
         nothing,
         (AGAIN, (DATA, "run"), AGAIN, (remove("data.txt"), "hit")),
     ),
@@ -257,7 +271,9 @@ CASES = {
         (AGAIN, (write("plug_trace.py", "V = 22"), "run")),
     ),
     "another working directory": Case(
-        "y = os.path.basename(os.getcwd()) and open('data.txt').read()", DATA, (AGAIN,)
+        "y = os.path.basename(os.getcwd()) and open('data.txt').read()",
+        DATA,
+        (AGAIN,),
     ),
 }
 
@@ -445,8 +461,10 @@ def test_what_changes_a_file_in_place_is_not_stored(
         ("y = os.system('true')", "another program"),
         ("c = sqlite3.connect('file:x?mode=rwc', uri=True)\nc.close()\ndel c", "data"),
         (
-            "import socket\ns = socket.socket()\ns.settimeout(0.2)\n"
-            "y = s.connect_ex(('127.0.0.1', 9))\ns.close()\ndel s",
+            (
+                "import socket\ns = socket.socket()\ns.settimeout(0.2)\n"
+                "y = s.connect_ex(('127.0.0.1', 9))\ns.close()\ndel s"
+            ),
             "the network",
         ),
     ],
