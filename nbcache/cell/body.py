@@ -11,7 +11,7 @@ import ast
 import asyncio
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -51,6 +51,8 @@ class Body:
         Whether it awaits at its top level.
     interactivity : str
         Which statements show their value: `ast_node_interactivity` of the shell.
+    done : callable (ast.stmt), optional
+        Told each statement that has run; may be set before the body runs.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Body:
 
     def __init__(self, shell: Any, body: str, raw_cell: str | None) -> None:
         self._shell = shell
+        self.done: Callable[[ast.stmt], None] | None = None
         above = _lines_above(body, raw_cell)
         # A name of its own where the body is but a part of the cell: the cell's name
         # must keep giving the whole cell.
@@ -120,6 +123,8 @@ class Body:
         """
         for node, shows in _units(self.tree.body, self.interactivity, self.quiet):
             yield _compile(self._shell, node, self.filename, shows)
+            if self.done is not None:
+                self.done(node)
 
 
 def run_nodes(

@@ -11,6 +11,7 @@ from typing import Any
 
 from nbcache import outputs, randomness, trace
 from nbcache.cache import warn
+from nbcache.cell.altered import DefinitionWatch, watch_definitions
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
@@ -60,6 +61,7 @@ class Run:
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
+    defined: DefinitionWatch
 
     def computed(self, seconds: float, store: str) -> Computed[None]:
         """Give the result of a run that may be kept as far as the namespace goes."""
@@ -140,7 +142,8 @@ class CellTask:
                 touched = stack.enter_context(trace.recording(self._named()))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(before, Place.now(), touched, random, record)
+                defined = watch_definitions(self.body, self.nodes, self.namespace)
+                self.run = Run(before, Place.now(), touched, random, record, defined)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -180,10 +183,7 @@ class CellTask:
             return self.identity.refused or self.unobserved
         if run.record.error_shown:
             return "it showed an error"
-        mutated = self._mutated(run)
-        if mutated:
-            return mutated
-        return ""
+        return self._mutated(run) or run.defined.altered()
 
     def _mutated(self, run: Run) -> str:
         """Say what the run changed that a hit would not; '' for nothing."""

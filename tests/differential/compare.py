@@ -208,7 +208,7 @@ def _needless(program: Program, runs: list[dict[str, Any]], verdict: Verdict) ->
 
 _FILES = re.compile(
     r"open|write|savetxt|save|dump|to_csv|to_json|listdir|glob|exists|remove|unlink|"
-    r"mkdir|iterdir|is_file"
+    r"mkdir|makedirs|iterdir|is_file"
 )
 
 
@@ -220,7 +220,7 @@ def _depends_on_earlier_run(text: str, fresh: bool) -> bool:
 _WORDS = re.compile(r"[A-Za-z_]\w*")
 _EVERYWHERE = re.compile(
     r"set_printoptions|seterr|set_option|seed|random|environ|chdir|putenv|"
-    r"open|write|save|dump|to_csv|to_json|unlink|remove|mkdir|import|\b_+\b|Out|"
+    r"open|write|save|dump|to_csv|to_json|unlink|remove|mkdir|makedirs|import|\b_+\b|Out|"
     r"filterwarnings|simplefilter"
 )
 _COMMON = frozenset(keyword.kwlist) | frozenset(

@@ -44,7 +44,7 @@ _DUNDERS = frozenset(
 
 def without_addresses(text: str) -> str:
     """Leave out where objects stand in memory."""
-    return re.sub(r"0[xX][0-9a-fA-F]{6,}", "0x", text)
+    return re.sub(r"0[xX][0-9a-fA-F]*", "0x", text)
 
 
 def described(roots: dict[str, Any], namespace: dict[str, Any]) -> dict[str, str]:

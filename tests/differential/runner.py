@@ -24,6 +24,7 @@ __all__ = ["Server"]
 _OWN = re.compile(r"_i{1,3}|_i\d+|_[oid]h|__\w+__|_exit_code")
 _ALSO = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open", "_dh"})
 _CELL_FILE = re.compile(r"<ipython-input-\d+-[0-9a-f]+>")
+_ADDRESS = re.compile("0[xX][0-9a-fA-F]*")
 _TIMES = re.compile(r"^(CPU times|Wall time).*\n?", re.MULTILINE)
 
 
@@ -251,13 +252,17 @@ def _state(folder: str, environment: dict[str, str]) -> dict[str, Any]:
         "pandas options": options,
         "path": sys.path[1:] if sys.path[0] == folder else sys.path,
         "files": {
-            str(path.relative_to(folder)): path.read_bytes().hex()
-            if path.stat().st_size < 400
-            else hash_text(path.read_bytes().hex())
+            str(path.relative_to(folder)): _content(path)
             for path in sorted(Path(folder).rglob("*"))
-            if path.is_file()
         },
     }
+
+
+def _content(path: Path) -> str:
+    if not path.is_file():
+        return "<folder>"
+    text = _ADDRESS.sub("0x", path.read_bytes().decode("latin-1"))
+    return text if len(text) < 200 else hash_text(text)
 
 
 def importlib_options(pd: Any) -> str:
