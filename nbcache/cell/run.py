@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbcache import randomness, surroundings, trace
+from nbcache.cell.altered import DefinitionWatch
 from nbcache.cell.capture import Recording
 from nbcache.cell.figures import FigureWatch
 from nbcache.cell.logs import LogSettings
@@ -25,9 +26,9 @@ class Run:
     ----------
     before : mapping of str to object
         The namespace before it.
-    around, touched, random, record, figures, logs
+    around, touched, random, record, figures, logs, defined
         What it changed around itself, touched outside the process, drew of random
-        numbers, showed, left open, and how it set up logging.
+        numbers, showed, left open; how it set up logging; what it defined.
     texts : frozenset of str
         Those that stand in the cell.
     """
@@ -39,6 +40,7 @@ class Run:
     record: Recording
     figures: FigureWatch
     logs: LogSettings
+    defined: DefinitionWatch
     texts: frozenset[str]
 
     def computed(self, seconds: float, store: str, rng: str) -> Computed[None]:

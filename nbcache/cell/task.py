@@ -12,6 +12,7 @@ from typing import Any
 from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
 from nbcache.cell import figures
+from nbcache.cell.altered import watch_definitions
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
 from nbcache.cell.definitions import repeated_nodes
@@ -122,8 +123,10 @@ class CellTask:
                 drawn = stack.enter_context(figures.watching())
                 texts = surroundings.literals(self.body.tree)
                 logs = LogSettings.now()
+                defined = watch_definitions(self.body, self.nodes, self.namespace)
                 self.run = Run(
-                    before, around, touched, random, record, drawn, logs, texts
+                    *(before, around, touched, random, record, drawn, logs, defined),
+                    texts,
                 )
                 self.body.watched = around.imports_of(self.nodes)
             except Exception as error:
@@ -175,6 +178,7 @@ class CellTask:
         mode = self.options.rng
         return (
             self._mutated(run)
+            or run.defined.altered()
             or run.figures.refusal()
             or run.logs.left(self._named().words)
             or run.random.refusal(mode)

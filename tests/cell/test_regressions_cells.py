@@ -39,6 +39,27 @@ PLACE = "hit would not"
 
 CASES = {
     # --- what a hit would not change
+    "a default that the defining cell changes": Case(
+        "",
+        "def f(x, seen=[]):\n    seen.append(x)\n    return seen\ny = f(1)",
+        "f(2)",
+        PLACE,
+    ),
+    "an attribute of a function that the defining cell sets": Case(
+        "", "def f(x): return x\nf.note = [3]", "f.note", PLACE
+    ),
+    "an attribute of a class that the defining cell sets": Case(
+        "", "class M: pass\nM.more = lambda self: 4", "M().more()", PLACE
+    ),
+    "a class that counts, in the cell that defines it": Case(
+        "", f"{CLASS}\ny = 1 if M() else 0", "M.k", PLACE
+    ),
+    "a cached function that takes the name of the function": Case(
+        "import functools\ndef f(x): return x",
+        "f = functools.lru_cache(f)",
+        "f(1), f.cache_info().misses",
+        "cannot store",
+    ),
     "an attribute of a class": Case(CLASS, "M.k = 5", "M.k", PLACE),
     "a class that counts": Case(CLASS, "y = 1 if M() else 0", "M.k", PLACE),
     "an attribute of a module": Case(
