@@ -48,7 +48,7 @@ Value = TypeVar("Value")
 
 
 # our own: Python's registries are forgotten whenever anybody changes a filter
-_told: set[str] = set()
+_registry: set[str] = set()
 
 
 def _says_each_time() -> bool:
@@ -63,9 +63,9 @@ def _says_each_time() -> bool:
 
 def warn(message: str) -> None:
     """Tell the user in one line, once for each text, what the cache could not do."""
-    if message in _told and not _says_each_time():
+    if message in _registry and not _says_each_time():
         return
-    _told.add(message)
+    _registry.add(message)
     # explicit place: a line of ours shown below the message would tell nobody anything
     try:
         warnings.warn_explicit(
