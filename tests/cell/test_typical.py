@@ -318,7 +318,9 @@ HEAVY = {
     "parquet": Case(
         "%%cached a\ndf = pd.read_parquet('in.parquet')",
         after="df",
-        before="import pandas as pd\npd.DataFrame({'a': [1, 2]}).to_parquet('in.parquet')",
+        before=(
+            "import pandas as pd\npd.DataFrame({'a': [1, 2]}).to_parquet('in.parquet')"
+        ),
     ),
 }
 
