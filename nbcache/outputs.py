@@ -110,10 +110,8 @@ def resolve_text(text: str) -> str:
         return text
     # A pseudo-terminal ends lines with \r\n: kept, so that a replay is the same text.
     *lines, last = text.split("\n")
-    ended = [
-        f"{shown}\r\n" if returned else f"{shown}\n"
-        for shown, _, returned in map(_resolve_line, lines)
-    ]
+    ends = ("\n", "\r\n")
+    ended = [shown + ends[back] for shown, _, back in map(_resolve_line, lines)]
     line, cursor, returned = _resolve_line(last)
     if cursor < len(line) or returned:
         line += "\r" + line[:cursor]
@@ -124,8 +122,7 @@ def _resolve_line(line: str) -> tuple[str, int, bool]:
     r"""Give the line as shown, the cursor's place, and if a ``\r`` put it there."""
     if "\r" not in line and "\b" not in line:
         return line, len(line), False
-    # a list, since a progress bar may rewrite its line a million times
-    shown: list[str] = []
+    shown: list[str] = []  # a progress bar may rewrite its line a million times
     cursor = 0
     for piece in re.split(r"([\r\b])", line):
         if piece == "\r":

@@ -29,5 +29,5 @@ def outcomes() -> str:
     """Give what the cache said since the last time."""
     said = [one.to_json() for one in nbcache.cache.outcomes]
     nbcache.cache.outcomes.clear()
-    nbcache.cache._told.clear()
+    nbcache.cache._registry.clear()
     return json.dumps(said)

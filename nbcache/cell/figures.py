@@ -19,6 +19,7 @@ __all__ = [
     "FIGURES",
     "FigureWatch",
     "close_since",
+    "is_drawn",
     "open_figures",
     "require_none_open",
     "watching",
@@ -153,3 +154,9 @@ def _is_inline() -> bool:
         chosen = dict.get(matplotlib.rcParams, "backend")
         name = chosen if isinstance(chosen, str) else name
     return "inline" in name
+
+
+def is_drawn(value: Any) -> bool:
+    """Say whether a last value is a figure or part of one: shown, but not kept."""
+    first = value[0] if isinstance(value, list | tuple) and value else value
+    return type(first).__module__.partition(".")[0] == "matplotlib"

@@ -9,7 +9,23 @@ from typing import Any
 from nbcache.cell.freeze import WIDGET_VIEW
 from nbcache.outputs import Clear, Output, Result, Stream
 
-__all__ = ["replay"]
+__all__ = ["Standin", "replay"]
+
+
+class Standin:
+    """Stands for a last value that cannot outlive its kernel: it looks the same.
+
+    Parameters
+    ----------
+    text : str
+        The repr of what it stands for.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def replay(

@@ -21,7 +21,7 @@ from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.logs import LogSettings
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
-from nbcache.cell.replay import replay
+from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
@@ -37,22 +37,6 @@ __all__ = ["CellTask"]
 
 RESULT = "<result>"
 _MISSING = object()
-
-
-class Standin:
-    """Stands for a last value that cannot outlive its kernel: it looks the same.
-
-    Parameters
-    ----------
-    text : str
-        The repr of what it stands for.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
 
 
 @dataclass
@@ -282,7 +266,7 @@ class CellTask:
         if run.figures.left:
             whole[figures.FIGURES] = run.figures.left
         has_value = run.record.result or run.record.value is not None
-        if has_value and not _is_figure(run.record.value):
+        if has_value and not figures.is_drawn(run.record.value):
             try:
                 encoded = self._encode({**whole, RESULT: run.record.value}, run)
             except UnstorableValue:
@@ -411,9 +395,3 @@ class CellTask:
                 replay(self.shell, shown, value=result, has_value=kind is not None)
         except Exception as error:
             warn(f"outputs of {self.name!r} could not be shown again: {error!r}")
-
-
-def _is_figure(value: Any) -> bool:
-    """Say whether a last value is a figure or part of one: shown, but not kept."""
-    first = value[0] if isinstance(value, list | tuple) and value else value
-    return type(first).__module__.partition(".")[0] == "matplotlib"

@@ -20,7 +20,7 @@ _MACHINERY = (
     *("/matplotlib/texmanager.py", "/numba/core/caching.py", "/threadpoolctl.py"),
     *("/distributed/", "/dask/", "/tornado/", "/ipykernel/", "/jupyter_client/"),
     *("/zmq/", "/debugpy/", "/IPython/core/history.py", "/asyncio/", "/platform.py"),
-    *("/ctypes/util.py", "/psutil/"),
+    *("/ctypes/util.py", "/importlib/metadata/", "/psutil/"),
 )
 _IMPORTLIB = "<frozen importlib"
 _DYNAMIC_IMPORT = "/importlib/__init__.py"

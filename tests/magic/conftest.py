@@ -71,7 +71,7 @@ def notebook(magic_kernel, tmp_path):
     begun = magic_kernel.run(
         f"import os, nbcache, warnings\nos.chdir({str(tmp_path)!r})\n"
         f"nbcache.set_cache_dir({str(tmp_path / 'store')!r})\n"
-        "nbcache.cache._told.clear()\n%load_ext nbcache"
+        "nbcache.cache._registry.clear()\n%load_ext nbcache"
     )
     assert begun.ok, begun.traceback
     yield Notebook(magic_kernel)

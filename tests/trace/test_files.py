@@ -476,7 +476,7 @@ def test_what_cannot_be_followed_is_said_once(
     from nbcache import cache
 
     monkeypatch.chdir(tmp_path)
-    cache._told.clear()
+    cache._registry.clear()
     _run(shell, IMPORTS)
     with pytest.warns(CacheWarning, match=rf"may depend on .*{reached}.*--ttl"):
         _run(shell, f"%%cached t\n{cell}")
