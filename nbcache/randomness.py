@@ -130,7 +130,8 @@ def watching() -> Iterator[RandomWatch]:
         _active.remove(watch)
         for library, digest in before.items():
             state = _state(library)
-            if hashing.digest(state) != digest:
+            # what was seeded may end as it began, but will not begin so each time
+            if library in watch.seeded or hashing.digest(state) != digest:
                 watch.after[library] = state
 
 
