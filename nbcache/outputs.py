@@ -108,13 +108,11 @@ def resolve_text(text: str) -> str:
     """
     if "\r" not in text and "\b" not in text:
         return text
-    # A pseudo-terminal ends lines with \r\n: kept, so that a replay is the same text.
+    ends = ("\n", "\r\n")  # as a pseudo-terminal ends lines
     *lines, last = text.split("\n")
-    ends = ("\n", "\r\n")
     ended = [shown + ends[back] for shown, _, back in map(_resolve_line, lines)]
-    line, cursor, returned = _resolve_line(last)
-    if cursor < len(line) or returned:
-        line += "\r" + line[:cursor]
+    line, cursor, back = _resolve_line(last)
+    line += "\r" + line[:cursor] if cursor < len(line) or back else ""
     return "".join([*ended, line])
 
 
