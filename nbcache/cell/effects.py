@@ -57,8 +57,8 @@ def _folder() -> str:
 
 def mutation(
     was: Key, after: Key, before: Mapping[str, Any], namespace: Mapping[str, Any]
-) -> str:
-    """Name what is another value now, though the same object.
+) -> tuple[str, dict[str, str]]:
+    """Find what is another value now, though the same object.
 
     Parameters
     ----------
@@ -69,26 +69,28 @@ def mutation(
 
     Returns
     -------
-    str
-        Why the run may not be kept; '' if nothing was changed in place.
+    refused : str
+        Why the run may not be kept; '' if it may.
+    changed : dict of str to str
+        Parts of the key that in-place changes made others, with their digests now.
     """
+    digests = {part.label: part.digest for part in after.parts}
+    changed = {}
     for change in was.difference(after):
         kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
         if kind in _CHANGES_NOTHING:
             continue
-        if kind == "input":
-            return (
-                f"it changed its input {what!r} in place, which a hit would not. "
-                f"Make a new object, or put what makes {what!r} into this cell"
-            )
         if kind == "settings":
-            return (
+            refused = (
                 f"it changed settings of {what}, which a hit would not. "
                 "Move that to a cell of its own"
             )
+            return refused, {}
+        if kind == "env":
+            return f"it changed {change.label!r}, which a hit would not", {}
         if not _is_rebound(change, before, namespace):
-            return f"it changed {change.label!r} in place, which a hit would not"
-    return ""
+            changed[change.label] = digests.get(change.label, "")
+    return "", changed
 
 
 def _is_rebound(

@@ -158,6 +158,7 @@ def _key(
         for label, value in collected.values.items()
         if not label.startswith("input ")
     }
+    reached |= {f"in {label}": holder for label, holder in collected.holders.items()}
     return Key.of(collected.parts), inputs, reached
 
 

@@ -16,15 +16,18 @@ from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
 from nbcache.cell.effects import Place, mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
+from nbcache.cell.mutation import CHANGED, InputWatch, require_changed, watch
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.dependencies import reached
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import Writes
 from nbcache.storage.store import Content, Opened
 
 __all__ = ["CellTask"]
@@ -54,6 +57,7 @@ class Run:
     """What a run of the cell left, besides the namespace."""
 
     before: Mapping[str, Any]
+    inputs: InputWatch
     place: Place
     touched: trace.Trace
     random: randomness.RandomWatch
@@ -121,10 +125,13 @@ class CellTask:
         before = dict(self.namespace)
         with ExitStack() as stack:
             try:
+                inputs = watch(self.identity, self._live(before))
                 touched = stack.enter_context(trace.recording())
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(before, Place.now(), touched, random, record)
+                self.run = Run(
+                    before, inputs, Place.now(), touched, random, record
+                )
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -159,14 +166,21 @@ class CellTask:
         return run.random.refusal() or run.touched.refusal(self.store)
 
     def _mutated(self, run: Run) -> str:
-        """Say what the run changed that a hit would not; '' for nothing."""
+        """Take in what the run changed; say what of it a hit would not, '' if it would."""
         try:
             after = identify(self.shell, self.body, self.options, run.before).key
         except Exception as error:
             return f"after the run, it has no key: {error}"
-        return run.place.left(self.body.tree) or mutation(
+        refused, changed = mutation(
             self.identity.key, after, run.before, self.namespace
         )
+        refused = refused or run.place.left(self.body.tree)
+        return refused or run.inputs.note(changed, self._left_out)
+
+    def _left_out(self, name: str) -> bool:
+        """Say whether the user wants a name, or what became of an input, not kept."""
+        only = self.options.only
+        return name in self.options.skip or bool(only and name not in only)
 
     # --- storing
 
@@ -185,6 +199,7 @@ class CellTask:
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
             **run.random.to_json(),
+            **run.inputs.state(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -239,6 +254,8 @@ class CellTask:
     ) -> codec.Encoded:
         """Encode values, random states and the last value; the last one if possible."""
         whole = dict(values)
+        if run.inputs.changes:
+            whole[CHANGED] = run.inputs.changes
         if run.random.after:
             whole[randomness.RANDOM] = run.random.after
         has_value = run.record.result or run.record.value is not None
@@ -259,32 +276,40 @@ class CellTask:
             raise self._all_unstorable(values, run, error) from error
 
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
-        live = {
-            name: value
-            for name, value in self.identity.inputs.items()
-            if run.before.get(name, _MISSING) is value
-        }
+        # as it was before the run: that is how a hit finds it
+        index = run.inputs.index
+        index.add(self._definitions())
         return codec.encode(
-            values,
-            live={**self._reached(), **live},
-            classes=self._classes,
-            namespace=self.namespace,
+            values, live=index, classes=self._classes, namespace=self.namespace
         )
 
-    def _reached(self) -> dict[str, Any]:
-        """Give what values may refer to besides inputs: what a hit has before them."""
-        defined = {
+    def _live(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what values may refer to before the cell runs."""
+        inputs = {
+            name: value
+            for name, value in self.identity.inputs.items()
+            if namespace.get(name, _MISSING) is value
+        }
+        return {**self.identity.values, **inputs}
+
+    def _definitions(self) -> dict[str, Any]:
+        """Give what a hit defines before anything else."""
+        return {
             f"definition {name}": self.namespace[name]
             for name in sorted(self.repeated)
             if isinstance(self.namespace.get(name), FunctionType)
         }
-        return {**self.identity.values, **defined}
 
     def _all_unstorable(
         self, values: dict[str, Any], run: Run, first: UnstorableValue
     ) -> UnstorableValue:
         """Name every value that cannot be kept, with the flags that leave them out."""
         bad: dict[str, UnstorableValue] = {}
+        for change in run.inputs.changes:
+            try:
+                self._encode({CHANGED: [change]}, run)
+            except UnstorableValue as error:
+                bad[run.inputs.root(change[0].value)] = error
         for name, value in values.items():
             try:
                 self._encode({name: value}, run)
@@ -315,22 +340,44 @@ class CellTask:
         """
         randomness.require_unseeded(opened.entry.state)
         shown = outputs.from_json(opened.outputs or [])
-        before = {
-            name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
-        }
+        before = dict(self.namespace)
+        state = opened.entry.state
         try:
             values = self._decoded(opened)
+            random = values.pop(randomness.RANDOM, {})
+            result = values.pop(RESULT, None)
+            self._change(Writes(values.pop(CHANGED, ())), values, state, before)
         except BaseException:
             self._roll_back(before)
             raise
-        state = opened.entry.state
-        random = values.pop(randomness.RANDOM, {})
-        result = values.pop(RESULT, None)
-        self.namespace.update(values)
-        for name in state.get("deleted", []):
-            self.namespace.pop(name, None)
         randomness.restore(random, state.get("seeded", []))
         self._show(shown, state, result)
+
+    def _change(
+        self,
+        writes: Writes,
+        values: Mapping[str, Any],
+        state: Mapping[str, Any],
+        before: Mapping[str, Any],
+    ) -> None:
+        """Change inputs in place, bind names and delete names.
+
+        Raises
+        ------
+        LookupError
+            The inputs are not what a run makes of them; they are as they were.
+        """
+        writes.apply()
+        try:
+            self.namespace.update(values)
+            for name in state.get("deleted", []):
+                self.namespace.pop(name, None)
+            if len(writes) and state.get("after"):
+                found = identify(self.shell, self.body, self.options, before)
+                require_changed(state["after"], found.key)
+        except BaseException:
+            writes.undo()
+            raise
 
     def _decoded(self, opened: Opened) -> dict[str, Any]:
         """Execute imports and definitions, then decode all values against them."""
@@ -338,20 +385,22 @@ class CellTask:
             run_nodes(self.shell, self.nodes, self.body.filename, self.namespace)
         except Exception as error:
             raise LookupError(f"its definitions failed: {error!r}") from error
+        live = {**self.identity.values, **self.identity.inputs, **self._definitions()}
         return codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, "copy"),
-            live={**self._reached(), **self.identity.inputs},
+            live=live,
             classes=self._classes,
             namespace=self.namespace,
+            reach=reached,
             allow_pickle=True,
         )
 
     def _roll_back(self, before: Mapping[str, Any]) -> None:
+        for name in self.namespace.keys() - before.keys():
+            del self.namespace[name]
         for name, value in before.items():
-            if value is _MISSING:
-                self.namespace.pop(name, None)
-            else:
+            if self.namespace.get(name, _MISSING) is not value:
                 self.namespace[name] = value
 
     def _show(self, shown: Any, state: Mapping[str, Any], result: Any) -> None:

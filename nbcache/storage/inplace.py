@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from nbcache.errors import UnstorableValue
 from nbcache.storage import inplace_arrays, inplace_containers, inplace_frames
 from nbcache.storage import inplace_holders, inplace_random
 from nbcache.storage.codec_nodes import Unresolved
 from nbcache.storage.inplace_form import Form, Target
 from nbcache.storage.live import LiveIndex
 
-__all__ = ["Snapshot", "Writes", "form_of"]
+__all__ = ["Noted", "Snapshot", "Writes", "form_of"]
 
 _FINDERS = (
     inplace_containers.form_of,
@@ -38,7 +37,9 @@ def form_of(value: Any) -> Form | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
+class Noted:
+    """A live object, its form if it can be written, and what it was."""
+
     value: Any
     form: Form | None
     before: Any
@@ -66,14 +67,14 @@ class Snapshot:
         self.index = index
         self._digest = digest
         forms: dict[type, Form | None] = {}
-        self._noted: list[_Noted] = []
+        self._noted: list[Noted] = []
         for value in index.objects():
             cls = type(value)
             if cls is np.ndarray or cls not in forms:  # of arrays, the dtype counts too
                 forms[cls] = form_of(value)
             form = forms[cls]
             if only(form):
-                self._noted.append(_Noted(value, form, self._note(value, form)))
+                self._noted.append(Noted(value, form, self._note(value, form)))
 
     def _note(self, value: Any, form: Form | None) -> Any:
         if form is None:
@@ -88,36 +89,26 @@ class Snapshot:
         except Exception:  # it belongs to no key
             return ""
 
-    def changed(self) -> list[tuple[Any, Form | None, Any]]:
-        """Give the objects that are not what they were: object, form, state before."""
-        return [
-            (one.value, one.form, one.before)
-            for one in self._noted
-            if not self._is_same(one)
-        ]
+    def changed(self) -> list[Noted]:
+        """Give the objects that are not what they were."""
+        return [one for one in self._noted if not self._is_same(one)]
 
-    def _is_same(self, one: _Noted) -> bool:
+    def _is_same(self, one: Noted) -> bool:
         if one.form is None:
             return bool(one.before == self._opaque(one.value))
         return one.form.is_same(one.value, one.before, self._digest)
 
-    def changes(self) -> list[tuple[Target, Any]]:
-        """Give what is to be stored: objects, each with its content now.
+    def refusal(self, one: Noted) -> str:
+        """Say why a changed object cannot be changed again on a hit; '' if it can."""
+        if one.form is None:
+            return "cannot be changed in place by a hit"
+        return one.form.refusal(one.value, one.before, self._digest)
 
-        Raises
-        ------
-        UnstorableValue
-            One was changed that cannot be written in place.
-        """
-        found = []
-        for value, form, before in self.changed():
-            if form is None:
-                raise UnstorableValue("", _name(value), "cannot be changed on a hit")
-            reason = form.refusal(value, before, self._digest)
-            if reason:
-                raise UnstorableValue("", _name(value), reason)
-            found.append((Target(value), form.content(value, before, self._digest)))
-        return found
+    def change(self, one: Noted) -> tuple[Target, Any]:
+        """Give what is to be stored: the object itself, and its content now."""
+        assert one.form is not None
+        content = one.form.content(one.value, one.before, self._digest)
+        return Target(one.value), content
 
     def undo(self, copies: dict[int, Any]) -> None:
         """Make all objects what they were, as far as that is known.
@@ -127,11 +118,11 @@ class Snapshot:
         copies : dict of int to content
             By identity, contents that a snapshot does not hold: see `copied`.
         """
-        for value, form, before in self.changed():
-            if form is not None:
-                content = copies.get(id(value), form.earlier(before))
+        for one in self.changed():
+            if one.form is not None:
+                content = copies.get(id(one.value), one.form.earlier(one.before))
                 if content is not None:
-                    form.write(value, content)
+                    one.form.write(one.value, content)
 
 
 def _name(value: Any) -> str:

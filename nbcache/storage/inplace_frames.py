@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
     from nbcache.storage.codec_encode import Encoder
 
-__all__ = ["form_of"]
+__all__ = ["form_of", "is_frame"]
 
 # number of a block of before, dtype, shape and columns of it
 Kept = tuple[int, str, tuple[int, ...], bytes]
@@ -296,6 +296,11 @@ encoders[_State] = _write_state
 kind("frame state", _read_state)
 
 _FRAME, _INDEX = _Frame(), _Index()
+
+
+def is_frame(value: Any) -> bool:
+    """Say whether an object is a series or frame that can be written."""
+    return form_of(value) is _FRAME
 
 
 def form_of(value: Any) -> Form | None:

@@ -1,0 +1,117 @@
+"""Inputs that a cell changes in place: found after its run, changed again on a hit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbcache.cell.identity import CellIdentity
+from nbcache.keys import hashing
+from nbcache.keys.dependencies import reached
+from nbcache.keys.key import Key
+from nbcache.storage import inplace_frames
+from nbcache.storage.inplace import Snapshot
+from nbcache.storage.live import LiveIndex
+
+__all__ = ["CHANGED", "InputWatch", "require_changed", "watch"]
+
+CHANGED = "<changed>"
+"""Under which an entry keeps objects, each with what became of it."""
+
+
+@dataclass
+class InputWatch:
+    """What inputs and all that they hold were before a run, and what changed.
+
+    Parameters
+    ----------
+    index : LiveIndex
+        The inputs, and what is reached through functions, classes and modules.
+    snapshot : Snapshot
+        What they were.
+    changes : list of (Target, content)
+        What is to be stored of those that a run changed.
+    after : dict of str to str
+        Digests of the parts of the key that the changes made others.
+    """
+
+    index: LiveIndex
+    snapshot: Snapshot
+    changes: list[Any] = field(default_factory=list)
+    after: dict[str, str] = field(default_factory=dict)
+
+    def note(self, after: Mapping[str, str], left_out: Callable[[str], bool]) -> str:
+        """Take in what a run changed; say why a hit could not, '' if it can.
+
+        Parameters
+        ----------
+        after : mapping of str to str
+            Labels of the parts of the key that are others now, and their digests.
+        left_out : callable (name) -> bool
+            Says which inputs are not to be restored.
+        """
+        found = self.snapshot.changed()
+        if not after:
+            # a frame may be laid out anew by being read
+            found = [one for one in found if not inplace_frames.is_frame(one.value)]
+        kept = [one for one in found if not left_out(self.root(one.value))]
+        for one in kept:
+            reason = self.snapshot.refusal(one)
+            if reason:
+                cls = type(one.value)
+                name = self.root(one.value)
+                told = "" if name == cls.__name__ else f" ({cls.__qualname__})"
+                return _refusal(name, f"which{told} {reason}")
+        if after and not (found and self.index.complete):
+            label = next(iter(after))
+            return _refusal(label.partition(" ")[2], "in a way that no hit can repeat")
+        self.changes = [self.snapshot.change(one) for one in kept]
+        # what is left out makes the others different too
+        self.after = dict(after) if len(kept) == len(found) else {}
+        return ""
+
+    def root(self, value: Any) -> str:
+        """Give the name under which a live object is reached."""
+        return str(self.index.path(value)[0]).rpartition(" ")[2]
+
+    def state(self) -> dict[str, Any]:
+        """Give what an entry says about changed inputs, as plain data."""
+        if not self.changes:
+            return {}
+        paths = [self.index.path(target.value) for target, _ in self.changes]
+        return {"changed": paths, "after": self.after}
+
+
+def _refusal(name: str, reason: str) -> str:
+    return (
+        f"it changed its input {name!r} in place, {reason}. Make a new object, put "
+        f"what makes {name!r} into this cell, or leave it as it is: --skip {name}"
+    )
+
+
+def watch(identity: CellIdentity, live: Mapping[str, Any]) -> InputWatch:
+    """Note what the inputs of a cell are before it runs."""
+    index = LiveIndex(live, reached)
+    return InputWatch(index, Snapshot(index, hashing.digest))
+
+
+def require_changed(after: Mapping[str, str], key: Key) -> None:
+    """Make sure that a hit changed inputs as the run did.
+
+    Parameters
+    ----------
+    after : mapping of str to str
+        As `InputWatch.after` was stored.
+    key : Key
+        Of the cell with the inputs changed.
+
+    Raises
+    ------
+    LookupError
+        Some are others than after the run.
+    """
+    today = {part.label: part.digest for part in key.parts}
+    for label, digest in after.items():
+        if today.get(label) != digest:
+            raise LookupError(f"changing it again gives another {label!r}")
