@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbcache.cell.identity import CellIdentity
 from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
@@ -90,7 +89,7 @@ def _refusal(name: str, reason: str) -> str:
     )
 
 
-def watch(identity: CellIdentity, live: Mapping[str, Any]) -> InputWatch:
+def watch(live: Mapping[str, Any]) -> InputWatch:
     """Note what the inputs of a cell are before it runs."""
     index = LiveIndex(live, reached)
     return InputWatch(index, Snapshot(index, hashing.digest))

@@ -125,13 +125,11 @@ class CellTask:
         before = dict(self.namespace)
         with ExitStack() as stack:
             try:
-                inputs = watch(self.identity, self._live(before))
+                inputs = watch(self._live(before))
                 touched = stack.enter_context(trace.recording())
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
-                self.run = Run(
-                    before, inputs, Place.now(), touched, random, record
-                )
+                self.run = Run(before, inputs, Place.now(), touched, random, record)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -166,7 +164,7 @@ class CellTask:
         return run.random.refusal() or run.touched.refusal(self.store)
 
     def _mutated(self, run: Run) -> str:
-        """Take in what the run changed; say what of it a hit would not, '' if it would."""
+        """Take in what the run changed; say what of it a hit would not."""
         try:
             after = identify(self.shell, self.body, self.options, run.before).key
         except Exception as error:

@@ -15,16 +15,18 @@ from typing import Any
 import numpy as np
 
 from nbcache import randomness, trace
+from nbcache.decorator.generators import CHANGED, Generators
 from nbcache.decorator.options import Options, name_of
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing, origin, secret, source
 from nbcache.keys.classes import UserClasses
-from nbcache.keys.dependencies import Dependencies, unwrap
+from nbcache.keys.dependencies import Dependencies, reached, unwrap
 from nbcache.keys.key import Key, Part
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import Writes
 from nbcache.storage.store import Content, Opened
 
 __all__ = ["BoundKey", "CallTask", "bound_key", "kept_arguments"]
@@ -146,12 +148,15 @@ class CallTask:
     store: str
     compress: bool
     random: randomness.RandomWatch | None = None
+    generators: Generators | None = None
+    changes: list[Any] | None = None
 
     # --- computing
 
     def compute(self) -> Computed[Any]:
         """Call the function; see whether what it did allows storing the result."""
         before = self._written_digests()
+        self.generators = Generators(self.found.values)
         with trace.recording() as touched, randomness.watching() as random:
             began = time.perf_counter()
             value = self.function(*self.args, **self.kwargs)
@@ -167,9 +172,15 @@ class CallTask:
             after = bound_key(self.function, self.name, self.bound, self.options).key
         except Exception as error:
             return f"after the call, it has no key: {error}"
-        for change in self.found.key.difference(after):
+        differences = self.found.key.difference(after)
+        if differences and self.generators is not None:
+            self.changes = self.generators.changes()
+        for change in differences:
             kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
+            if kind == "argument" and self.changes:
+                continue
             if kind == "argument":
+                what = (self.generators and self.generators.other) or what
                 return (
                     f"it changed its argument {what!r} in place, which a hit would "
                     "not. Let it work on a copy"
@@ -222,9 +233,11 @@ class CallTask:
         values = {"value": computed.value}
         if self.random is not None and self.random.after:
             values[randomness.RANDOM] = self.random.after
+        if self.changes:
+            values[CHANGED] = self.changes
         encoded = codec.encode(
             values,
-            live=self._live(),
+            live=self._live() if self.generators is None else self.generators.index,
             classes=UserClasses(),
             namespace=self._namespace(),
         )
@@ -241,7 +254,8 @@ class CallTask:
             options={"compress": self.compress},
             source=_source(self.function),
             state={} if self.random is None else dict(self.random.to_json()),
-            call=kept_arguments(self.bound),
+            # by now, generators are not what they were
+            call=None if self.changes else kept_arguments(self.bound),
         )
         return entry, Content(encoded.tree, dict(encoded.members))
 
@@ -264,8 +278,10 @@ class CallTask:
             live=self._live(),
             classes=UserClasses(),
             namespace=self._namespace(),
+            reach=reached,
             allow_pickle=True,
         )
+        Writes(values.get(CHANGED, ())).apply(undoable=False)
         drawn = values.get(randomness.RANDOM, {})
         randomness.restore(drawn, state.get("seeded", []))
         return values["value"]

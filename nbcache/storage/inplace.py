@@ -14,8 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from nbcache.storage import inplace_arrays, inplace_containers, inplace_frames
-from nbcache.storage import inplace_holders, inplace_random
+from nbcache.storage import (
+    inplace_arrays,
+    inplace_containers,
+    inplace_frames,
+    inplace_holders,
+    inplace_random,
+)
 from nbcache.storage.codec_nodes import Unresolved
 from nbcache.storage.inplace_form import Form, Target
 from nbcache.storage.live import LiveIndex
@@ -54,15 +59,12 @@ class Snapshot:
         The objects; those of a form are noted.
     digest : callable (value) -> str
         Tells whether large content changed.  An error stands for an own content.
-    only : callable (Form) -> bool, optional
-        Which forms are noted.
     """
 
     def __init__(
         self,
         index: LiveIndex,
         digest: Callable[[Any], str],
-        only: Callable[[Form | None], bool] = lambda form: True,
     ) -> None:
         self.index = index
         self._digest = digest
@@ -73,8 +75,7 @@ class Snapshot:
             if cls is np.ndarray or cls not in forms:  # of arrays, the dtype counts too
                 forms[cls] = form_of(value)
             form = forms[cls]
-            if only(form):
-                self._noted.append(Noted(value, form, self._note(value, form)))
+            self._noted.append(Noted(value, form, self._note(value, form)))
 
     def _note(self, value: Any, form: Form | None) -> Any:
         if form is None:
@@ -145,7 +146,9 @@ class Writes:
     """
 
     def __init__(self, changes: Iterable[tuple[Any, Any]]) -> None:
-        self._planned = [(value, *_checked(value, content)) for value, content in changes]
+        self._planned = [
+            (value, *_checked(value, content)) for value, content in changes
+        ]
         self._backups: list[tuple[Any, Form, Any]] = []
 
     def __len__(self) -> int:

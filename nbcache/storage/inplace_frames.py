@@ -14,7 +14,7 @@ import numpy as np
 
 from nbcache.storage.codec_nodes import Node, encoders, kind
 from nbcache.storage.frames_arrays import check, inner, shares_memory
-from nbcache.storage.inplace_form import Digest, Form, same
+from nbcache.storage.inplace_form import Digest, Form
 from nbcache.storage.live import blocks
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _put_back(value: Any, backup: _Backup) -> None:
 
 
 def _fits(one: _Block, today: list[Any], shape: tuple[int, ...]) -> bool:
-    """Say whether a block is one of a frame of a shape, and of today's if it is kept."""
+    """Say whether a block is one of a frame of a shape, and fits today's."""
     rows, count = shape[0], len(one.places)
     if type(one.places) is not np.ndarray or one.places.dtype.kind != "i":
         return False
@@ -191,7 +191,9 @@ def _fits(one: _Block, today: list[Any], shape: tuple[int, ...]) -> bool:
         known = type(number) is int and 0 <= number < len(today)
         if not known or _layout(one.kept) != _layout(_kept(number, today[number])):
             return False
-    values = today[one.kept[0]].values if one.values is None and one.kept else one.values
+    values = one.values
+    if values is None and one.kept is not None:
+        values = today[one.kept[0]].values
     check(values, "biufcO", (1, 2))
     if len(shape) == 1:
         return bool(values.shape == (rows,))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import CellType, FunctionType, MemberDescriptorType, ModuleType
-from types import SimpleNamespace
+from types import (
+    CellType,
+    FunctionType,
+    MemberDescriptorType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 from nbcache.storage.inplace_form import Digest, Form, same
@@ -173,20 +178,23 @@ class _Class(_Holder):
 
 
 class _Function(_Holder):
-    """By number: the variables of enclosing functions, in single tuples; -1: defaults."""
+    """By number: variables of enclosing functions, as tuples of one; -1: defaults."""
 
     def note(self, value: Any, digest: Digest) -> Any:
         return *super().note(value, digest), _cells(value), _defaults(value)
 
     def _others(self, value: Any, before: Any) -> dict[int, Any]:
         cells = enumerate(zip(_cells(value), before[2], strict=True))
-        found: dict[int, Any] = {i: now for i, (now, was) in cells if not same(now, was)}
+        found: dict[int, Any] = {
+            i: now for i, (now, was) in cells if not same(now, was)
+        }
         if not same(_defaults(value), before[3]):
             found[-1] = _plain_defaults(value)
         return found
 
     def is_same(self, value: Any, before: Any, digest: Digest) -> bool:
-        return super().is_same(value, before, digest) and not self._others(value, before)
+        is_same = super().is_same(value, before, digest)
+        return is_same and not self._others(value, before)
 
     def content(self, value: Any, before: Any, digest: Digest) -> Any:
         return *self._difference(value, before), self._others(value, before)

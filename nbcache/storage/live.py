@@ -57,9 +57,7 @@ class LiveIndex:
         Whether all parts were found; there is a limit to their number.
     """
 
-    def __init__(
-        self, live: Mapping[str, object], reach: Reach | None = None
-    ) -> None:
+    def __init__(self, live: Mapping[str, object], reach: Reach | None = None) -> None:
         self._live = live
         self._reach = reach
         # id -> (object, id of what holds it or name, step)
@@ -162,7 +160,8 @@ def _unnamed(members: Iterable[Any]) -> dict[int, object]:
     return {
         id(member): member
         for member in members
-        if type(member).__hash__ is object.__hash__ and not is_plain_value(member)
+        if getattr(type(member), "__hash__", None) is _IDENTITY_HASH
+        and not is_plain_value(member)
     }
 
 
@@ -177,6 +176,7 @@ def is_plain_value(value: object) -> bool:
 
 
 _HEAP_TYPE = 1 << 9
+_IDENTITY_HASH: Any = object.__hash__
 
 
 def _parts(owner: Any) -> Iterator[tuple[Step, object]]:
@@ -236,7 +236,8 @@ def _frame_parts(frame: Any) -> Iterator[tuple[Step, object]]:
     if found:
         yield from ((["x", i], axis) for i, axis in enumerate(frame.axes))
         if shares_memory():
-            yield from ((["b", _spot(i, one)], one.values) for i, one in enumerate(found))
+            for i, one in enumerate(found):
+                yield ["b", _spot(i, one)], one.values
 
 
 def _spot(number: int, block: Any) -> list[int]:
@@ -250,7 +251,9 @@ _INNER = {
     "partial": ("func", "args", "keywords"),
     "Generator": ("bit_generator",),
     "RandomState": ("_bit_generator",),
-    **dict.fromkeys(("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"), ("seed_seq",)),
+    **dict.fromkeys(
+        ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"), ("seed_seq",)
+    ),
 }
 
 
