@@ -161,7 +161,8 @@ class NbcacheMagics(Magics):
         key = plan.request.key if plan is not None else None
         name = arguments.name or default_name(body.tree)
         try:
-            told = read_newest(self.shell, self._core(arguments), name, key)
+            live = plan.task.identity.values if plan is not None else None
+            told = read_newest(self.shell, self._core(arguments), name, key, live)
         except NbcacheError as error:
             raise UsageError(str(error)) from None
         _print(self._verbosity(arguments), told)

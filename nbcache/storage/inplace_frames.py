@@ -98,12 +98,11 @@ class _Frame(Form):
         return _state(value, found)
 
     def copied(self, value: Any) -> Any:
-        return _Backup(
-            value._mgr,
-            [(one.values, one.values.copy()) for one in blocks(value)],
-            [list(axis.names) for axis in value.axes],
-            _state(value, []),
-        )
+        held = [
+            (_Block(_places(one), None, one.values), one.refs, one.values.copy())
+            for one in blocks(value)
+        ]
+        return _Backup(held, _state(value, []))
 
     def earlier(self, before: Any) -> Any:
         return None
@@ -163,22 +162,21 @@ def _state(value: Any, found: list[_Block]) -> _State:
 
 @dataclass(frozen=True)
 class _Backup:
-    """What a frame was: its data, copies of them, names of labels, the rest."""
+    """What a frame was: its blocks, who else has them, copies of them; the rest."""
 
-    data: Any
-    copies: list[tuple[Any, Any]]
-    names: list[list[Any]]
+    held: list[tuple[_Block, Any, Any]]
     state: _State
 
 
 def _put_back(value: Any, backup: _Backup) -> None:
-    for values, copy in backup.copies:
-        if type(values) is np.ndarray:
-            if values.flags.writeable:
-                np.copyto(values, copy)
-        else:
-            values[:] = copy
-    _set(value, backup.data, backup.state)
+    made = []
+    for one, refs, copy in backup.held:
+        if type(one.values) is not np.ndarray:
+            one.values[:] = copy
+        elif one.values.flags.writeable:
+            np.copyto(one.values, copy)
+        made.append(_new_block(value.ndim, one.places, one.values, refs))
+    _set(value, _assembled(value, made, backup.state.axes), backup.state)
 
 
 def _fits(one: _Block, today: list[Any], shape: tuple[int, ...]) -> bool:
@@ -209,15 +207,19 @@ def _layout(kept: Kept) -> tuple[Any, ...]:
 
 def _block(dimensions: int, one: _Block, today: list[Any]) -> Any:
     """Make a block; what is kept stays the very memory that others may see."""
-    library: Any = import_module("pandas.core.internals.blocks")
     values, refs = one.values, None
     old = today[one.kept[0]] if one.kept is not None else None
     if old is not None and (values is None or _is_written(old, values)):
         if values is not None:
             np.copyto(old.values, values)
         values, refs = old.values, old.refs
-    places = one.places if dimensions == 2 else slice(0, len(values))
-    placement = library.BlockPlacement(places)
+    return _new_block(dimensions, one.places, values, refs)
+
+
+def _new_block(dimensions: int, places: Any, values: Any, refs: Any) -> Any:
+    library: Any = import_module("pandas.core.internals.blocks")
+    where = places if dimensions == 2 else slice(0, len(values))
+    placement = library.BlockPlacement(where)
     return library.new_block(values, placement, ndim=dimensions, refs=refs)
 
 
