@@ -70,6 +70,10 @@ class InputWatch:
         self.after = dict(after) if len(kept) == len(found) else {}
         return ""
 
+    def classes(self) -> list[type]:
+        """Give the classes among the inputs and of what they hold."""
+        return [one for one in self.index.objects() if isinstance(one, type)]
+
     def root(self, value: Any) -> str:
         """Give the name under which a live object is reached."""
         return str(self.index.path(value)[0]).rpartition(" ")[2]

@@ -126,6 +126,7 @@ class CellTask:
         with ExitStack() as stack:
             try:
                 inputs = watch(self._live(before))
+                self._classes.hold(inputs.classes())
                 touched = stack.enter_context(trace.recording())
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))

@@ -171,11 +171,13 @@ class _Backup:
 def _put_back(value: Any, backup: _Backup) -> None:
     made = []
     for one, refs, copy in backup.held:
-        if type(one.values) is not np.ndarray:
-            one.values[:] = copy
-        elif one.values.flags.writeable:
-            np.copyto(one.values, copy)
-        made.append(_new_block(value.ndim, one.places, one.values, refs))
+        values = one.values
+        if type(values) is np.ndarray:
+            if values.flags.writeable:
+                np.copyto(values, copy)
+        elif not refs.has_reference():  # else pandas itself wrote elsewhere
+            values, refs = copy, None
+        made.append(_new_block(value.ndim, one.places, values, refs))
     _set(value, _assembled(value, made, backup.state.axes), backup.state)
 
 
