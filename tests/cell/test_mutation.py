@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import deque
+from itertools import count
 from types import FunctionType
 from typing import Any
 
@@ -148,6 +149,16 @@ class S:
     def __setattr__(self, name, value):
         raise TypeError("frozen")
 """
+CLOSURE = """
+def make():
+    n, held = 0, []
+    def inner(v):
+        nonlocal n
+        n += v
+        held.append(v)
+        return n
+    return inner
+"""
 MODULE = """
 K = 1
 LOG = []
@@ -249,19 +260,11 @@ CHANGES = {
     ),
     "class": (f"{CLASS}x = M", "x.count += 1\nx.items.append(4)\nx.new = x.items"),
     "closure": (
-        (
-            "def make():\n    n, held = 0, []\n    def inner(v):\n        nonlocal n\n"
-            "        n += v\n        held.append(v)\n        return n\n    return inner\n"
-            "x = make()"
-        ),
+        (f"{CLOSURE}x = make()"),
         "x(3)",
     ),
     "function in a list": (
-        (
-            "def make():\n    n, held = 0, []\n    def inner(v):\n        nonlocal n\n"
-            "        n += v\n        held.append(v)\n        return n\n    return inner\n"
-            "x = [make()]"
-        ),
+        (f"{CLOSURE}x = [make()]"),
         "x[0](3)",
     ),
     "attribute of a function": (
@@ -437,11 +440,6 @@ REFUSED = {
         "x.append(2)",
         "cannot be changed in place",
     ),
-    "what cannot be stored": (
-        "x = {}",
-        "import threading\nx['l'] = threading.Lock()",
-        "it has no key",
-    ),
     "member of a set": (
         "class A: pass\nx = {A()}",
         "y = next(iter(x))",
@@ -565,32 +563,36 @@ STATEMENTS = (
     *("f = f.assign(k=1)", "f.sort_values('u', inplace=True)", "g.integers(9)"),
     *("for i in range(2): a.append({})", "del t", "x = c[1:4]; x[0] = 3"),
 )
+AFTER = """
+try: y.append('later')
+except Exception: pass
+try: y[0] = 77
+except Exception: pass
+c[3] = -1
+outside[0].append('end')
+"""
 statement = st.builds(
     lambda form, one, other: form.format(one, other),
     st.sampled_from(STATEMENTS),
     st.sampled_from(VALUES),
     st.sampled_from(VALUES),
 )
-outcomes: list[bool] = []
+fresh = count()
 
 
 @pytest.mark.filterwarnings("ignore")
 @settings(
-    max_examples=60,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(program=st.lists(statement, min_size=1, max_size=6), nonce=st.uuids())
-def test_generated_programs_leave_the_same_cached_or_not(shell, program, nonce):
+@given(program=st.lists(statement, min_size=1, max_size=6))
+def test_generated_programs_leave_the_same_cached_or_not(shell, program):
     """Values, identities and shared memory, also of what the cell does not name."""
     guarded = "\n".join(
         f"try:\n    {line}\nexcept Exception as error:\n    failed = str(error)"
         for line in program
     )
-    cell = f"nonce = {str(nonce)!r}\n{guarded}"
-    after = (
-        "try: y.append('later')\nexcept Exception: pass\n"
-        "try: y[0] = 77\nexcept Exception: pass\n"
-        "c[3] = -1; outside[0].append('end')"
-    )
-    outcomes.append(run_three(shell, SETUP, cell, after))
+    # a cell of its own for each program
+    cell = f"nonce = {next(fresh)}\n{guarded}"
+    run_three(shell, SETUP, cell, AFTER)
