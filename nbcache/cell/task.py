@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from nbcache import outputs, randomness, trace
 from nbcache.cache import warn
+from nbcache.cell.altered import altered_definition
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
@@ -20,6 +22,8 @@ from nbcache.cell.mutation import CHANGED, InputWatch, require_changed, watch
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
+from nbcache.cell.standin import Standin, is_figure
+from nbcache.cell.unstorable import all_unstorable
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.dependencies import reached
@@ -34,22 +38,6 @@ __all__ = ["CellTask"]
 
 RESULT = "<result>"
 _MISSING = object()
-
-
-class Standin:
-    """Stands for a last value that cannot outlive its kernel: it looks the same.
-
-    Parameters
-    ----------
-    text : str
-        The repr of what it stands for.
-    """
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
 
 
 @dataclass
@@ -174,6 +162,9 @@ class CellTask:
             self.identity.key, after, run.before, self.namespace
         )
         refused = refused or run.place.left(self.body.tree)
+        altered = altered_definition(self.nodes, self._execute, self.namespace)
+        if altered:
+            return f"it defines {altered!r} and then alters it: use two cells for that"
         return refused or run.inputs.note(changed, self._left_out)
 
     def _left_out(self, name: str) -> bool:
@@ -258,7 +249,7 @@ class CellTask:
         if run.random.after:
             whole[randomness.RANDOM] = run.random.after
         has_value = run.record.result or run.record.value is not None
-        if has_value and not _is_figure(run.record.value):
+        if has_value and not is_figure(run.record.value):
             try:
                 encoded = self._encode({**whole, RESULT: run.record.value}, run)
             except UnstorableValue:
@@ -272,7 +263,14 @@ class CellTask:
         try:
             return self._encode(whole, run)
         except UnstorableValue as error:
-            raise self._all_unstorable(values, run, error) from error
+            parts = [(name, name, value) for name, value in values.items()]
+            parts += [
+                (run.inputs.root(change[0].value), CHANGED, [change])
+                for change in run.inputs.changes
+            ]
+            raise all_unstorable(
+                parts, lambda part: self._encode(part, run), self.name, error
+            ) from error
 
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
         # as it was before the run: that is how a hit finds it
@@ -298,34 +296,6 @@ class CellTask:
             for name in sorted(self.repeated)
             if isinstance(self.namespace.get(name), FunctionType)
         }
-
-    def _all_unstorable(
-        self, values: dict[str, Any], run: Run, first: UnstorableValue
-    ) -> UnstorableValue:
-        """Name every value that cannot be kept, with the flags that leave them out."""
-        bad: dict[str, UnstorableValue] = {}
-        for change in run.inputs.changes:
-            try:
-                self._encode({CHANGED: [change]}, run)
-            except UnstorableValue as error:
-                bad[run.inputs.root(change[0].value)] = error
-        for name, value in values.items():
-            try:
-                self._encode({name: value}, run)
-            except UnstorableValue as error:
-                bad[name] = error
-        if not bad:
-            return first
-        told = "; ".join(
-            f"{error.path!r} ({error.type_name})" for error in bad.values()
-        )
-        skips = " ".join(f"--skip {name}" for name in bad)
-        kept = ",".join(name for name in values if name not in bad)
-        choice = f", or choose: %%cached {self.name} -o {kept}" if kept else ""
-        reason = f"{told}. Keep the rest: %%cached {self.name} {skips}{choice}"
-        whole = UnstorableValue(first.path, first.type_name)
-        whole.args = (f"cannot store {reason}",)
-        return whole
 
     # --- restoring
 
@@ -381,7 +351,7 @@ class CellTask:
     def _decoded(self, opened: Opened) -> dict[str, Any]:
         """Execute imports and definitions, then decode all values against them."""
         try:
-            run_nodes(self.shell, self.nodes, self.body.filename, self.namespace)
+            self._execute(self.nodes, self.namespace)
         except Exception as error:
             raise LookupError(f"its definitions failed: {error!r}") from error
         live = {**self.identity.values, **self.identity.inputs, **self._definitions()}
@@ -394,6 +364,9 @@ class CellTask:
             reach=reached,
             allow_pickle=True,
         )
+
+    def _execute(self, nodes: list[ast.stmt], namespace: dict[str, Any]) -> None:
+        run_nodes(self.shell, nodes, self.body.filename, namespace)
 
     def _roll_back(self, before: Mapping[str, Any]) -> None:
         for name in self.namespace.keys() - before.keys():
@@ -412,9 +385,3 @@ class CellTask:
                 replay(self.shell, shown, value=result, has_value=kind is not None)
         except Exception as error:
             warn(f"outputs of {self.name!r} could not be shown again: {error!r}")
-
-
-def _is_figure(value: Any) -> bool:
-    """Say whether a last value is a figure or part of one: shown, but not kept."""
-    first = value[0] if isinstance(value, list | tuple) and value else value
-    return type(first).__module__.partition(".")[0] == "matplotlib"

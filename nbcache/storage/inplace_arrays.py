@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nbcache.storage.inplace_form import Alone, Digest, Form, same
-from nbcache.storage.live import attributes
+from nbcache.storage.live_parts import attributes
 
 __all__ = ["form_of"]
 

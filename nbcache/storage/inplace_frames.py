@@ -1,4 +1,4 @@
-"""Series, frames and indexes of pandas, written in place.
+"""Series, frames and indexes of pandas, and frames of polars, written in place.
 
 What is stored of a frame is its blocks that changed: those that did not are kept, so
 that a new column costs only itself.
@@ -15,7 +15,7 @@ import numpy as np
 from nbcache.storage.codec_nodes import Node, encoders, kind
 from nbcache.storage.frames_arrays import check, inner, shares_memory
 from nbcache.storage.inplace_form import Digest, Form
-from nbcache.storage.live import blocks
+from nbcache.storage.live_parts import blocks
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -301,6 +301,28 @@ def _read_state(decoder: Decoder, content: Any) -> _State:
 encoders[_State] = _write_state
 kind("frame state", _read_state)
 
+
+class _Polars(Form):
+    """Content: another series or frame with the same data, which nothing changes."""
+
+    def note(self, value: Any, digest: Digest) -> Any:
+        return digest(value)
+
+    def copied(self, value: Any) -> Any:
+        return value.clone()
+
+    def earlier(self, before: Any) -> Any:
+        return None
+
+    def misfit(self, value: Any, content: Any) -> str:
+        return "" if type(content) is type(value) else "is another kind of object now"
+
+    def write(self, value: Any, content: Any) -> None:
+        name = "_df" if hasattr(value, "_df") else "_s"
+        setattr(value, name, getattr(content, name))
+
+
+_POLARS = _Polars()
 _FRAME, _INDEX = _Frame(), _Index()
 
 
@@ -310,8 +332,11 @@ def is_frame(value: Any) -> bool:
 
 
 def form_of(value: Any) -> Form | None:
-    """Give how an object of pandas is written; None for other objects."""
-    if type(value).__module__.partition(".")[0] != "pandas":
+    """Give how a table or column is written; None for other objects."""
+    library = type(value).__module__.partition(".")[0]
+    if library == "polars" and type(value).__name__ in ("DataFrame", "Series"):
+        return _POLARS
+    if library != "pandas":
         return None
     import pandas as pd
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import zlib
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from nbcache.storage.codec_nodes import Array, Node, Unresolved, kind
-from nbcache.storage.frames_arrays import shares_memory
+from nbcache.storage.live_parts import PLAIN, Step, follow, parts
 
-__all__ = ["LiveIndex", "Reach", "attributes", "blocks", "is_plain_value", "resolve"]
+__all__ = ["LiveIndex", "Reach", "is_plain_value", "resolve"]
 
 # what a function or class of the user's reads, by label; told by who knows code
 Reach = Callable[[Any], Mapping[str, object]]
@@ -32,13 +30,6 @@ _VALUES = (
     *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
 )
 _MODULES_OF_VALUES = ("decimal", "fractions", "uuid", "pathlib")
-_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
-_DICTS = (dict, OrderedDict, defaultdict, Counter)
-# ["i", place] | ["k", key] | ["n", place in order] | ["q", place of a key in order]
-# | ["a", attribute] | ["f", place in an array of objects] | ["b", block of a frame]
-# | ["v", 0] the array under one of a subclass | ["t", 0] the class of an instance
-# | ["r", label] what a function or class reads
-Step = list[Any]
 
 
 class LiveIndex:
@@ -129,10 +120,10 @@ class LiveIndex:
                 yield from ((["r", k], v) for k, v in self._reach(owner).items())
             return
         if cls in (set, frozenset):
-            if not _PLAIN.issuperset(map(type, owner)):
+            if not PLAIN.issuperset(map(type, owner)):
                 self._unnamed.update(_unnamed(owner))
             return
-        yield from _parts(owner)
+        yield from parts(owner)
         if self._reach is not None and cls.__flags__ & _HEAP_TYPE:
             yield ["t", 0], cls
 
@@ -179,112 +170,6 @@ _HEAP_TYPE = 1 << 9
 _IDENTITY_HASH: Any = object.__hash__
 
 
-def _parts(owner: Any) -> Iterator[tuple[Step, object]]:
-    """Give the objects that an object holds, with the step that leads to each."""
-    cls = type(owner)
-    if cls in (list, deque) or isinstance(owner, tuple):
-        if not _PLAIN.issuperset(map(type, owner)):
-            yield from _numbered("i", owner)
-    elif cls in _DICTS:
-        yield from _dict_parts(owner)
-    elif isinstance(owner, np.ndarray):
-        yield from _array_parts(owner)
-    elif _is_frame(cls):
-        yield from _frame_parts(owner)
-    elif cls is not FunctionType and not isinstance(owner, type | ModuleType):
-        yield from ((["a", name], part) for name, part in attributes(owner).items())
-
-
-def _dict_parts(owner: dict[Any, Any]) -> Iterator[tuple[Step, object]]:
-    if not _PLAIN.issuperset(map(type, owner)):
-        yield from _numbered("q", owner)
-    if type(owner) is defaultdict:
-        yield ["a", "default_factory"], owner.default_factory
-    if _PLAIN.issuperset(map(type, owner.values())):
-        return
-    for i, (key, part) in enumerate(owner.items()):
-        plain = type(key) is str or (type(key) is int and abs(key) < 1 << 63)
-        yield (["k", key] if plain else ["n", i]), part
-
-
-def _array_parts(owner: Any) -> Iterator[tuple[Step, object]]:
-    if type(owner) is np.ndarray:
-        yield from _numbered("f", owner.flat if owner.dtype.kind == "O" else ())
-        return
-    yield ["v", 0], owner.view(np.ndarray)
-    yield from ((["a", name], part) for name, part in attributes(owner).items())
-
-
-def _numbered(step: str, parts: Iterable[object]) -> Iterator[tuple[Step, object]]:
-    return (([step, i], part) for i, part in enumerate(parts))
-
-
-def _is_frame(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
-
-
-def blocks(frame: Any) -> list[Any]:
-    """Give the blocks of a series or frame of pandas."""
-    return list(getattr(getattr(frame, "_mgr", None), "blocks", ()))
-
-
-def _frame_parts(frame: Any) -> Iterator[tuple[Step, object]]:
-    """Give labels, and the arrays whose memory others may share for good."""
-    if type(frame).__module__.partition(".")[0] != "pandas":
-        return
-    found = blocks(frame)
-    if found:
-        yield from ((["x", i], axis) for i, axis in enumerate(frame.axes))
-        if shares_memory():
-            for i, one in enumerate(found):
-                yield ["b", _spot(i, one)], one.values
-
-
-def _spot(number: int, block: Any) -> list[int]:
-    """Give number and columns of a block: equal frames may have others."""
-    return [number, zlib.crc32(block.mgr_locs.as_array.tobytes())]
-
-
-# read-only names of what some standard types hold
-_INNER = {
-    "method": ("__self__", "__func__"),
-    "partial": ("func", "args", "keywords"),
-    "Generator": ("bit_generator",),
-    "RandomState": ("_bit_generator",),
-    **dict.fromkeys(
-        ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"), ("seed_seq",)
-    ),
-}
-
-
-def attributes(owner: object) -> dict[str, object]:
-    """Give what stands in an object's dictionary and slots, without running code."""
-    cls = type(owner)
-    if cls.__module__.partition(".")[0] in ("builtins", "functools", "numpy"):
-        names = _INNER.get(cls.__name__, ())
-        if names:
-            return {name: getattr(owner, name) for name in names}
-    try:
-        found = dict(object.__getattribute__(owner, "__dict__"))
-    except (AttributeError, TypeError):
-        found = {}
-    for cls in type(owner).__mro__:
-        for name, member in vars(cls).items():
-            if type(member) is _SlotType and "__slots__" in vars(cls):
-                try:
-                    found[name] = member.__get__(owner)
-                except AttributeError:  # not set
-                    continue
-    return found
-
-
-class _Slot:
-    __slots__ = ("slot",)
-
-
-_SlotType: Any = type(vars(_Slot)["slot"])
-
-
 def resolve(
     live: Mapping[str, object], path: list[Any], reach: Reach | None = None
 ) -> Any:
@@ -304,45 +189,10 @@ def resolve(
             if step == "r" and reach and isinstance(value, type | FunctionType):
                 value = reach(value)[where]
             else:
-                value = _follow(value, step, where)
+                value = follow(value, step, where)
     except (LookupError, TypeError, StopIteration) as error:
         raise Unresolved(f"{name!r} is not what the entry refers to") from error
     return value
-
-
-def _follow(value: Any, step: str, where: Any) -> Any:
-    cls = type(value)
-    if step == "i" and (cls in (list, deque) or isinstance(value, tuple)):
-        return value[where]
-    if cls in _DICTS and step in _IN_DICTS:
-        return _IN_DICTS[step](value, where)
-    if isinstance(value, np.ndarray) and step in ("f", "v"):
-        return value.flat[where] if step == "f" else value.view(np.ndarray)
-    if step == "x" and _is_frame(cls):
-        return value.axes[where]
-    if step == "b" and shares_memory():
-        block = blocks(value)[where[0]]
-        if _spot(where[0], block) != where:
-            raise LookupError("a frame that is laid out anew")
-        return block.values
-    if step == "a":
-        return attributes(value)[where]
-    if step == "t":
-        return cls
-    raise TypeError(f"no step {step!r} into {cls.__name__}")
-
-
-_IN_DICTS: dict[str, Callable[[Any, Any], Any]] = {
-    # not `value[where]`, which makes an item of a defaultdict
-    "k": lambda value, key: dict.__getitem__(value, key) if key in value else _no(key),
-    "n": lambda value, place: next(islice(value.values(), place, None)),
-    "q": lambda value, place: next(islice(value, place, None)),
-    "a": lambda value, name: getattr(value, name),
-}
-
-
-def _no(key: Any) -> Any:
-    raise LookupError(key)
 
 
 kind("live", lambda decoder, content: resolve(decoder.live, content, decoder.reach))
