@@ -14,13 +14,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from nbcache import config, trace
+from nbcache.candidates import Candidates
 from nbcache.errors import (
     CacheWarning,
-    DamagedEntry,
     NbcacheError,
     UnstorableValue,
     UntrustedEntry,
@@ -39,6 +39,7 @@ from nbcache.outcome import (
 from nbcache.storage.entry import Entry
 from nbcache.storage.locks import single_flight
 from nbcache.storage.store import Store
+from nbcache.trace.observed import entry_key
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
 
@@ -101,20 +102,7 @@ class Core:
             return Miss("refreshed")
         if not request.read:
             return Miss("disabled")
-        reason = None
-        for key in (request.key, *request.also):
-            try:
-                opened = self.store.get(key.digest, request.slug)
-            except DamagedEntry as error:
-                reason = reason or Miss("damaged", detail=str(error))
-            except UntrustedEntry as error:
-                reason = reason or Miss("untrusted", detail=str(error))
-            except OSError as error:
-                reason = reason or Miss("unreadable", detail=_said(error))
-            else:
-                if opened is not None:
-                    return Hit(opened)
-        return reason or self._explain(request)
+        return Candidates(self.store, request).find() or self._explain(request)
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
         """Look up and restore; anything that fails makes it a miss."""
@@ -138,21 +126,27 @@ class Core:
         except LookupError as error:
             return Miss("dependency", detail=_said(error))
         except Exception as error:
-            return self._react(request, Miss("damaged", detail=_said(error)))
+            damaged = (found.opened.entry.key,)
+            return self._react(
+                request, Miss("damaged", detail=_said(error), damaged=damaged)
+            )
         finally:
             found.opened.close()
-        self._note_hit(request, found.opened.entry, time.perf_counter() - began)
+        entry = found.opened.entry
+        trace.inherit(entry.trace, entry.written, entry.seconds)
+        self._note_hit(request, entry, time.perf_counter() - began)
         return Restored(value)
 
     def find_again(
         self, request: Request, task: Task[Value], miss: Miss
     ) -> Restored[Value] | Miss:
         """Look a second time, after waiting for whoever was computing."""
-        if request.refresh or not self._exists(request):
+        if request.refresh or not self._standing(request):
             return miss
         if miss.reason in ("damaged", "untrusted", "dependency", "disabled"):
             return miss
-        return self.find(request, task)
+        again = self.find(request, task)
+        return miss if isinstance(again, Miss) else again
 
     @contextmanager
     def flight(self, request: Request) -> Iterator[None]:
@@ -161,18 +155,17 @@ class Core:
         if not (request.write and self.store.prepare()):
             yield
             return
+        before = self._standing(request)
         with single_flight(
             path,
-            lambda: not request.refresh and self._exists(request),
+            lambda: not request.refresh and self._standing(request) != before,
             lambda: warn(f"{request.name!r} is being computed elsewhere: waiting"),
         ):
             yield
 
-    def _exists(self, request: Request) -> bool:
-        try:
-            return self.store.has(request.key.digest, request.slug)
-        except OSError:
-            return False
+    def _standing(self, request: Request) -> tuple[Any, ...]:
+        """Tell what stands under a look-up key; another answer says that it changed."""
+        return self.store.standing(request.key.digest, request.slug)
 
     def keep(
         self, request: Request, task: Task[Value], computed: Computed[Value], miss: Miss
@@ -189,10 +182,11 @@ class Core:
         if request.write and not refused:
             try:
                 entry, content = task.encode(computed)
-                replaced = miss.reason in ("refreshed", "damaged", "untrusted")
-                replaced = replaced or miss.reason == "dependency"
                 stored = self.store.put(
-                    entry, content, slug=request.slug, overwrite=replaced
+                    _completed(entry, request, computed),
+                    content,
+                    slug=request.slug,
+                    overwrite=miss.reason in _REPLACED,
                 )
             except UnstorableValue as error:
                 refused = str(error)
@@ -208,7 +202,7 @@ class Core:
             Outcome(
                 name=request.name,
                 kind=request.kind,
-                key=request.key.digest,
+                key=stored.key if stored else request.key.digest,
                 hit=False,
                 reason=miss.reason,
                 stored=stored is not None,
@@ -229,8 +223,8 @@ class Core:
     def _react(self, request: Request, miss: Miss) -> Miss:
         """Set a damaged entry aside and say so; say whose entry was not used."""
         if miss.reason == "damaged":
-            for key in (request.key, *request.also):
-                path = self.store.place.entry(key.digest, request.slug)
+            for key in miss.damaged or (request.key.digest,):
+                path = self.store.place.entry(key, request.slug)
                 if path.exists():
                     self.store.set_aside(path)
             warn(
@@ -291,6 +285,21 @@ class Core:
         if self.store.folder.is_dir():
             self.store.history.note_outcome(outcome.name, notebook, outcome.to_json())
         return outcome
+
+
+# the entry of such a miss may stand under the very key that a new run gets
+_REPLACED = ("refreshed", "damaged", "untrusted", "dependency", "file", "expired")
+
+
+def _completed(entry: Entry, request: Request, computed: Computed[Any]) -> Entry:
+    """Give an entry with what its run found, which makes its key."""
+    return replace(
+        entry,
+        key=entry_key(request.key.digest, computed.found),
+        lookup=request.key.digest,
+        trace=[one.to_json() for one in computed.found],
+        written=[one.to_json() for one in computed.written],
+    )
 
 
 def _said(error: BaseException) -> str:

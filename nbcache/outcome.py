@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from nbcache.keys.key import Change, Key
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.observed import Observed
 
 __all__ = [
     "Computed",
@@ -88,17 +89,20 @@ class Miss:
     Parameters
     ----------
     reason : str
-        new, code, input, dependency, library, damaged, unreadable, untrusted,
+        new, code, input, dependency, library, file, damaged, unreadable, untrusted,
         refreshed, disabled.
     changes : tuple of Change
         Parts that differ from the nearest earlier entry of the name.
     detail : str
         What else is to be said.
+    damaged : tuple of str
+        Keys of entries whose files are damaged.
     """
 
     reason: str
     changes: tuple[Change, ...] = ()
     detail: str = ""
+    damaged: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it as a notice does."""
@@ -147,12 +151,16 @@ class Computed(Generic[Value]):
         Why it may not be stored; '' if it may.
     told : str
         What a hit will not repeat.
+    found, written : tuple of Observed
+        What it found outside its key, and what it left on disk.
     """
 
     value: Value
     seconds: float
     refused: str = ""
     told: str = ""
+    found: tuple[Observed, ...] = ()
+    written: tuple[Observed, ...] = ()
 
 
 class Task(Protocol[Value]):

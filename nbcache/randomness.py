@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from nbcache.keys import hashing
 
-__all__ = ["RANDOM", "RandomWatch", "require_unseeded", "restore", "watching"]
+__all__ = [
+    "RANDOM",
+    "RandomWatch",
+    "require_unseeded",
+    "restore",
+    "seeded_digest",
+    "watching",
+]
 
 RANDOM = "<random>"
 """Under which an entry keeps the states after the run."""
@@ -22,10 +30,7 @@ _active: list[RandomWatch] = []
 
 
 def _module(library: str) -> Any:
-    if library == "random":
-        return random
-    numpy = sys.modules.get("numpy")
-    return None if numpy is None else getattr(numpy, "random", None)
+    return random if library == "random" else np.random
 
 
 def _state(library: str) -> Any:
@@ -61,19 +66,20 @@ class RandomWatch:
         """Give the libraries whose earlier state went into the results."""
         return [library for library in self.after if library not in self.reseeded]
 
-    def refusal(self) -> str:
-        """Say that results depend on a seed that no key holds; '' if none does."""
-        seeded = [one for one in self.consumed() if one in self.seeded_before]
-        if not seeded:
-            return ""
-        return (
-            f"it draws from the global generator of {seeded[0]}, seeded before it. "
-            "Seed in the cell or function itself, or use numpy.random.default_rng(seed)"
-        )
+    def found(self) -> dict[str, str]:
+        """Give the digests of states that the user had seeded, and that were used."""
+        return {
+            library: self.before[library]
+            for library in self.consumed()
+            if library in self.seeded_before
+        }
+
+    def _unseeded(self) -> list[str]:
+        return [one for one in self.consumed() if one not in self.seeded_before]
 
     def told(self) -> str:
         """Say that a random result is kept as it is; '' if none is."""
-        drawn = self.consumed()
+        drawn = self._unseeded()
         if not drawn:
             return ""
         return (
@@ -83,15 +89,14 @@ class RandomWatch:
 
     def to_json(self) -> dict[str, list[str]]:
         """Give what a hit must know: libraries drawn from, and seeded."""
-        return {"drawn": self.consumed(), "seeded": sorted(self.seeded)}
+        return {"drawn": self._unseeded(), "seeded": sorted(self.seeded)}
 
 
 @contextmanager
 def watching() -> Iterator[RandomWatch]:
     """Watch the global generators inside a ``with`` block."""
     _notice_seeding()
-    libraries = [library for library in _SEEDERS if _module(library) is not None]
-    before = {library: hashing.digest(_state(library)) for library in libraries}
+    before = {library: hashing.digest(_state(library)) for library in _SEEDERS}
     watch = RandomWatch(before, frozenset(_seeded))
     _active.append(watch)
     try:
@@ -118,10 +123,7 @@ def _wrap(library: str, name: str) -> None:
         return
 
     def seeding(*args: Any, **kwargs: Any) -> Any:
-        for watch in _active:
-            watch.seeded.add(library)
-            if hashing.digest(_state(library)) == watch.before.get(library):
-                watch.reseeded.add(library)
+        _tell(library)
         _seeded.add(library)
         return original(*args, **kwargs)
 
@@ -129,6 +131,19 @@ def _wrap(library: str, name: str) -> None:
         setattr(seeding, attribute, getattr(original, attribute, None))
     seeding.__nbcache_wrapped__ = original  # type: ignore[attr-defined]
     setattr(module, name, seeding)
+
+
+def _tell(library: str) -> None:
+    """Tell whoever watches that a generator is about to be seeded."""
+    for watch in _active:
+        watch.seeded.add(library)
+        if hashing.digest(_state(library)) == watch.before.get(library):
+            watch.reseeded.add(library)
+
+
+def seeded_digest(library: str) -> str:
+    """Give the digest of a global generator's state, or '' if nobody seeded it."""
+    return hashing.digest(_state(library)) if library in _seeded else ""
 
 
 def require_unseeded(state: Mapping[str, Any]) -> None:
@@ -146,6 +161,9 @@ def require_unseeded(state: Mapping[str, Any]) -> None:
 
 def restore(states: dict[str, Any], seeded: list[str]) -> None:
     """Put the generators into the states after a run; remember what it seeded."""
+    for library in seeded:
+        if library in states:
+            _tell(library)
     for library, state in states.items():
         setter = getattr(_module(library), _SEEDERS[library][1])
         getattr(setter, "__nbcache_wrapped__", setter)(state)

@@ -7,7 +7,7 @@ import builtins
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbcache.cell import magics
@@ -39,6 +39,8 @@ class CellIdentity:
         The values that it may read, by name.
     values : dict of str to object
         What it reaches through functions, classes and modules, by label.
+    functions : tuple of function
+        The user's functions that it reaches.
     refused : str
         Why no result of it may be kept; '' if it may.
     """
@@ -48,6 +50,7 @@ class CellIdentity:
     also: tuple[Key, ...] = ()
     inputs: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    functions: tuple[FunctionType, ...] = ()
     refused: str = ""
 
 
@@ -72,11 +75,20 @@ def identify(
     found = flow.analyse(analysed)
     refused = _refusal(body.tree, found, namespace)
     loose = _loose_names(found, namespace, starred_values(analysed))
-    key, inputs, values = _key(body, analysed, found, options, namespace, frozenset())
+    key, inputs, collected = _key(
+        body, analysed, found, options, namespace, frozenset()
+    )
     also = []
     if loose:
         also.append(_key(body, analysed, found, options, namespace, loose)[0])
-    return CellIdentity(found, key, tuple(also), inputs, values, refused)
+    reached = {
+        label: value
+        for label, value in collected.values.items()
+        if not label.startswith("input ")
+    }
+    reached |= {f"in {label}": holder for label, holder in collected.holders.items()}
+    functions = collected.functions()
+    return CellIdentity(found, key, tuple(also), inputs, reached, functions, refused)
 
 
 def starred_values(tree: ast.Module) -> dict[str, Any]:
@@ -129,7 +141,7 @@ def _key(
     options: CellOptions,
     namespace: Mapping[str, Any],
     unbound: frozenset[str],
-) -> tuple[Key, dict[str, Any], dict[str, Any]]:
+) -> tuple[Key, dict[str, Any], Dependencies]:
     collected = Dependencies(hashing.Walk())
     shown = f"{body.interactivity} {'quiet' if body.quiet else 'shown'}"
     code = source.tree_digest(body.tree, shown)
@@ -153,13 +165,7 @@ def _key(
     for expression in options.deps:
         collected.add(f"deps {expression}", eval(expression, dict(namespace)))
     collected.parts.extend(setting_parts())
-    reached = {
-        label: value
-        for label, value in collected.values.items()
-        if not label.startswith("input ")
-    }
-    reached |= {f"in {label}": holder for label, holder in collected.holders.items()}
-    return Key.of(collected.parts), inputs, reached
+    return Key.of(collected.parts), inputs, collected
 
 
 def _is_unread(name: str, namespace: Mapping[str, Any]) -> bool:

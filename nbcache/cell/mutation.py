@@ -10,10 +10,10 @@ from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
 from nbcache.storage import inplace_frames
-from nbcache.storage.inplace import Snapshot
+from nbcache.storage.inplace import Snapshot, Writes
 from nbcache.storage.live import LiveIndex
 
-__all__ = ["CHANGED", "InputWatch", "require_changed", "watch"]
+__all__ = ["CHANGED", "InputWatch", "change_and_bind", "watch"]
 
 CHANGED = "<changed>"
 """Under which an entry keeps objects, each with what became of it."""
@@ -99,22 +99,41 @@ def watch(live: Mapping[str, Any]) -> InputWatch:
     return InputWatch(index, Snapshot(index, hashing.digest))
 
 
-def require_changed(after: Mapping[str, str], key: Key) -> None:
-    """Make sure that a hit changed inputs as the run did.
+def change_and_bind(
+    values: dict[str, Any],
+    namespace: dict[str, Any],
+    state: Mapping[str, Any],
+    key_now: Callable[[], Key],
+) -> None:
+    """Change inputs in place, then bind names, then delete names.
 
     Parameters
     ----------
-    after : mapping of str to str
-        As `InputWatch.after` was stored.
-    key : Key
-        Of the cell with the inputs changed.
+    values : dict of str to object
+        What an entry holds by name, and what became of inputs.
+    namespace : dict
+        The notebook's.
+    state : mapping
+        The entry's.
+    key_now : callable () -> Key
+        Gives the key of the cell with its inputs as they are by then.
 
     Raises
     ------
     LookupError
-        Some are others than after the run.
+        The inputs are not what a run makes of them; they are as they were.
     """
-    today = {part.label: part.digest for part in key.parts}
-    for label, digest in after.items():
-        if today.get(label) != digest:
-            raise LookupError(f"changing it again gives another {label!r}")
+    writes = Writes(values.pop(CHANGED, ()))
+    writes.apply()
+    try:
+        namespace.update(values)
+        for name in state.get("deleted", []):
+            namespace.pop(name, None)
+        if len(writes) and state.get("after"):
+            today = {part.label: part.digest for part in key_now().parts}
+            for label, digest in state["after"].items():
+                if today.get(label) != digest:
+                    raise LookupError(f"changing it again gives another {label!r}")
+    except BaseException:
+        writes.undo()
+        raise

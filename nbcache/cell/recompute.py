@@ -117,7 +117,7 @@ def _prepared(shell: Any, core: Core, entry: Entry, body: Body) -> CellTask:
     options = CellOptions.from_json(entry.options, refresh=True)
     namespace = shell.user_ns
     identity = identify(shell, body, options, namespace)
-    if identity.key.digest != entry.key:
+    if identity.key.digest != entry.lookup:
         _require_equal_inputs(entry, identity)
         # the entry was made when names that the cell itself binds were not yet bound
         for name in (set(identity.flow.reads) & identity.flow.stores) - (
@@ -142,7 +142,7 @@ def _prepared(shell: Any, core: Core, entry: Entry, body: Body) -> CellTask:
 
 def _require_equal_inputs(entry: Entry, identity: CellIdentity) -> None:
     keys = (identity.key, *identity.also)
-    if entry.key in {key.digest for key in keys}:
+    if entry.lookup in {key.digest for key in keys}:
         return
     made_for = Key.from_json(entry.parts)
     nearest: tuple[Change, ...] = min(map(made_for.difference, keys), key=len)

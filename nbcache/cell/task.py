@@ -18,7 +18,7 @@ from nbcache.cell.capture import Recording, recording
 from nbcache.cell.definitions import repeated_nodes
 from nbcache.cell.effects import Place, mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
-from nbcache.cell.mutation import CHANGED, InputWatch, require_changed, watch
+from nbcache.cell.mutation import CHANGED, InputWatch, change_and_bind, watch
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import replay
@@ -31,8 +31,9 @@ from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
-from nbcache.storage.inplace import Writes
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.named import Named
+from nbcache.trace.observed import Observed
 
 __all__ = ["CellTask"]
 
@@ -50,6 +51,20 @@ class Run:
     touched: trace.Trace
     random: randomness.RandomWatch
     record: Recording
+
+    def computed(self, seconds: float, store: str) -> Computed[None]:
+        """Give the result of a run that may be kept as far as the namespace goes."""
+        for library, digest in self.random.found().items():
+            self.touched.note([Observed("random", library, digest)])
+        settled = self.touched.settled(store)
+        return Computed(
+            None,
+            seconds + settled.seconds,
+            settled.refused,
+            self.random.told() or settled.told,
+            settled.found,
+            settled.written,
+        )
 
 
 @dataclass
@@ -115,7 +130,7 @@ class CellTask:
             try:
                 inputs = watch(self._live(before))
                 self._classes.hold(inputs.classes())
-                touched = stack.enter_context(trace.recording())
+                touched = stack.enter_context(trace.recording(self._named()))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 self.run = Run(before, inputs, Place.now(), touched, random, record)
@@ -137,8 +152,19 @@ class CellTask:
         except Exception as error:
             # whatever it is, the user has the result
             refused = f"what it did could not be told: {error!r}"
-        told = self.run.random.told() if self.run is not None else ""
-        return Computed(None, self.seconds, refused, told)
+        if refused or self.run is None:
+            return Computed(None, self.seconds, refused)
+        return self.run.computed(self.seconds, self.store)
+
+    def _named(self) -> Named:
+        """Give what the cell and the functions that it reaches name and get."""
+        named = Named()
+        named.add_tree(self.body.tree)
+        for function in self.identity.functions:
+            named.add_code(function.__code__)
+        named.add_values(self.identity.inputs.values())
+        named.add_values(self.identity.values.values())
+        return named
 
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""
@@ -147,10 +173,7 @@ class CellTask:
             return self.identity.refused or self.unobserved
         if run.record.error_shown:
             return "it showed an error"
-        mutated = self._mutated(run)
-        if mutated:
-            return mutated
-        return run.random.refusal() or run.touched.refusal(self.store)
+        return self._mutated(run)
 
     def _mutated(self, run: Run) -> str:
         """Take in what the run changed; say what of it a hit would not."""
@@ -307,7 +330,6 @@ class CellTask:
         NbcacheError, LookupError
             It cannot be used here; the namespace is as it was.
         """
-        randomness.require_unseeded(opened.entry.state)
         shown = outputs.from_json(opened.outputs or [])
         before = dict(self.namespace)
         state = opened.entry.state
@@ -315,38 +337,17 @@ class CellTask:
             values = self._decoded(opened)
             random = values.pop(randomness.RANDOM, {})
             result = values.pop(RESULT, None)
-            self._change(Writes(values.pop(CHANGED, ())), values, state, before)
+            change_and_bind(
+                values,
+                self.namespace,
+                state,
+                lambda: identify(self.shell, self.body, self.options, before).key,
+            )
         except BaseException:
             self._roll_back(before)
             raise
         randomness.restore(random, state.get("seeded", []))
         self._show(shown, state, result)
-
-    def _change(
-        self,
-        writes: Writes,
-        values: Mapping[str, Any],
-        state: Mapping[str, Any],
-        before: Mapping[str, Any],
-    ) -> None:
-        """Change inputs in place, bind names and delete names.
-
-        Raises
-        ------
-        LookupError
-            The inputs are not what a run makes of them; they are as they were.
-        """
-        writes.apply()
-        try:
-            self.namespace.update(values)
-            for name in state.get("deleted", []):
-                self.namespace.pop(name, None)
-            if len(writes) and state.get("after"):
-                found = identify(self.shell, self.body, self.options, before)
-                require_changed(state["after"], found.key)
-        except BaseException:
-            writes.undo()
-            raise
 
     def _decoded(self, opened: Opened) -> dict[str, Any]:
         """Execute imports and definitions, then decode all values against them."""

@@ -28,6 +28,8 @@ from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
 from nbcache.storage.inplace import Writes
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.named import Named
+from nbcache.trace.observed import Observed
 
 __all__ = ["BoundKey", "CallTask", "bound_key", "kept_arguments"]
 
@@ -43,6 +45,7 @@ class BoundKey:
     slug: str
     written: Mapping[str, Any]
     values: Mapping[str, Any]
+    functions: tuple[FunctionType, ...]
 
 
 def bound_key(
@@ -77,7 +80,9 @@ def bound_key(
     if options.version is not None:
         found.add("version", options.version)
     slug = _slug(function, bound, options) if options.key == "readable" else ""
-    return BoundKey(Key.of(found.parts), slug, found.written, found.values)
+    return BoundKey(
+        Key.of(found.parts), slug, found.written, found.values, found.functions()
+    )
 
 
 def _plain_name(function: Callable[..., Any]) -> str:
@@ -157,16 +162,36 @@ class CallTask:
         """Call the function; see whether what it did allows storing the result."""
         before = self._written_digests()
         self.generators = Generators(self.found.values)
-        with trace.recording() as touched, randomness.watching() as random:
+        with trace.recording(self._named()) as touched, randomness.watching() as random:
             began = time.perf_counter()
             value = self.function(*self.args, **self.kwargs)
             seconds = time.perf_counter() - began
         self.random = random
-        refused = self._refused(touched) or random.refusal()
-        told = self._repeated_not(before) or random.told()
-        return Computed(value, seconds, refused, told)
+        refused = self._refused()
+        if refused:
+            return Computed(value, seconds, refused)
+        for library, digest in random.found().items():
+            touched.note([Observed("random", library, digest)])
+        settled = touched.settled(self.store)
+        return Computed(
+            value,
+            seconds + settled.seconds,
+            settled.refused,
+            self._repeated_not(before) or random.told() or settled.told,
+            settled.found,
+            settled.written,
+        )
 
-    def _refused(self, touched: trace.Trace) -> str:
+    def _named(self) -> Named:
+        """Give what the function and those that it calls name and get."""
+        named = Named()
+        for function in self.found.functions:
+            named.add_code(function.__code__)
+        named.add_values(self.bound.arguments.values())
+        named.add_values(self.found.values.values())
+        return named
+
+    def _refused(self) -> str:
         """Say why the result may not be kept; '' if it may."""
         try:
             after = bound_key(self.function, self.name, self.bound, self.options).key
@@ -191,7 +216,7 @@ class CallTask:
                     f"its result: @cached(ignore_globals=({what!r},))"
                 )
             return f"{change.label} changed while it ran"
-        return touched.refusal(self.store)
+        return ""
 
     def _written_digests(self) -> dict[str, str]:
         return {name: hashing.digest(value) for name, value in self._hashable_written()}
@@ -271,7 +296,6 @@ class CallTask:
     def restore(self, opened: Opened) -> Any:
         """Decode the result of a stored call; restore the random states after it."""
         state = opened.entry.state
-        randomness.require_unseeded(state)
         values = codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, self.options.mmap),

@@ -255,7 +255,7 @@ class CachedFunction(Generic[P, R]):
         entries = store.by_name(self._own_name)
         if args or kwargs:
             key = self._request(args, kwargs)[0].key.digest
-            entries = [entry for entry in entries if entry.key == key]
+            entries = [entry for entry in entries if entry.lookup == key]
         return store.delete(entries)
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:

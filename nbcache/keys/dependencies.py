@@ -109,6 +109,11 @@ class Dependencies:
             told = origin.version(top)
             self._text(f"library {top}", origin.version_token(top), told=told)
 
+    def functions(self) -> tuple[FunctionType, ...]:
+        """Give the user's functions that were met."""
+        met = (thing for thing, _ in self._met.values())
+        return tuple(thing for thing in met if isinstance(thing, FunctionType))
+
     # --- functions
 
     def function(self, function: FunctionType, prefix: str = "") -> None:

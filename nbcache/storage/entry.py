@@ -74,8 +74,8 @@ class Entry:
     options: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     lookup: str = ""
-    trace: list[list[str]] = field(default_factory=list)
-    written: list[list[str]] = field(default_factory=list)
+    trace: list[list[Any]] = field(default_factory=list)
+    written: list[list[Any]] = field(default_factory=list)
     expires_after: float | None = None
     tags: list[str] = field(default_factory=list)
     private: bool = False

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Folder", "key_of"]
+__all__ = ["Folder", "is_key", "key_of"]
 
 _KEY = re.compile(r"[0-9a-f]{32,64}")
 _SLUG = re.compile(r"[A-Za-z0-9_]{1,60}")
@@ -26,6 +26,11 @@ _TAG = (
     b"# This folder holds entries of nbcache, format 1. It can be deleted.\n"
     b"# https://bford.info/cachedir/\n"
 )
+
+
+def is_key(text: object) -> bool:
+    """Say whether something is the text of a key."""
+    return isinstance(text, str) and _KEY.fullmatch(text) is not None
 
 
 def key_of(file: str) -> str | None:

@@ -23,6 +23,7 @@ from nbcache.storage.entry import Entry, read_manifest, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
+from nbcache.storage.traces import Traces
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -83,6 +84,7 @@ class Store:
     ) -> None:
         self.folder = Path(folder)
         self.place = Folder(self.folder)
+        self.traces = Traces(self.place)
         self.verify = verify
         self.durability = durability
         self.index = Index(self.folder / "index.sqlite")
@@ -94,6 +96,20 @@ class Store:
     def has(self, key: str, slug: str = "") -> bool:
         """Say whether there is a file for a key, whatever is in it."""
         return self.place.entry(key, slug).exists()
+
+    def standing(self, lookup: str, slug: str = "") -> tuple[Any, ...]:
+        """Tell what stands under a look-up key: () for nothing.
+
+        Another answer than before says that somebody stored a result.
+        """
+        found = []
+        for path in (self.place.entry(lookup, slug), self.traces.path(lookup)):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.append((path.name, stat.st_ino, stat.st_mtime_ns))
+        return tuple(found)
 
     def get(self, key: str, slug: str = "") -> Opened | None:
         """Open an entry, verified.
@@ -206,6 +222,9 @@ class Store:
                 os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
             kept = self._publish(temporary, path, entry.key, overwrite)
+            if entry.lookup not in ("", entry.key):
+                items = [(kind, name) for kind, name, *_ in entry.trace]
+                self.traces.add(entry.lookup, items, entry.key)
         stored = kept or replace(entry, bytes=size, file=path.name)
         self._index(stored)
         return stored
@@ -308,16 +327,20 @@ class Store:
         """
         gone = []
         for entry in entries:
-            if not key_of(entry.file):
-                continue
-            try:
-                self._file(entry).unlink()
-                gone.append(entry.file)
-            except FileNotFoundError:
-                gone.append(entry.file)
+            if key_of(entry.file):
+                self._file(entry).unlink(missing_ok=True)
+                gone.append(entry)
         with suppress(OSError, sqlite3.Error):
-            self.index.remove(gone)
+            self.index.remove([entry.file for entry in gone])
+            self._forget_traces(gone)
         return len(gone)
+
+    def _forget_traces(self, gone: Iterable[Entry]) -> None:
+        """Drop descriptors of look-up keys that have no entries any more."""
+        traced = {one.lookup: one.name for one in gone if one.lookup != one.key}
+        for lookup, name in traced.items():
+            if lookup and lookup not in {one.lookup for one in self.by_name(name)}:
+                self.traces.remove(lookup)
 
     def clear(self) -> int:
         """Delete all entries; give how many there were.

@@ -119,15 +119,16 @@ def test_a_result_that_may_not_be_kept_leaves_the_entry(shell, tmp_path, monkeyp
     cell = (
         "%%cached fit\nimport sys\ny = 1\n"
         "if getattr(sys, 'nbcache_test', 0):\n"
-        f"    open({str(tmp_path / 'a')!r}, 'w').close()"
+        f"    with open({str(tmp_path / 'a')!r}, 'a') as file: file.write('1')"
     )
     run(shell, cell)
     before = newest()
     monkeypatch.setattr(sys, "nbcache_test", 1, raising=False)
-    with pytest.warns(nbcache.CacheWarning, match="wrote the file"):
+    (tmp_path / "a").write_text("0")
+    with pytest.warns(nbcache.CacheWarning, match="appends to the file"):
         outcome = recompute(shell)
     assert not outcome.stored
-    assert "wrote the file" in outcome.refused
+    assert "appends to the file" in outcome.refused
     assert newest() == before
 
 

@@ -1,0 +1,146 @@
+"""Which stored entry answers a request: one whose run found what is there today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbcache import randomness
+from nbcache.errors import DamagedEntry, UntrustedEntry
+from nbcache.keys.key import Change
+from nbcache.outcome import Hit, Miss, Request
+from nbcache.storage.entry import Entry
+from nbcache.storage.store import Opened, Store
+from nbcache.storage.traces import Descriptor
+from nbcache.trace.observed import ABSENT, FOLDER, Observed, Today, entry_key
+
+__all__ = ["Candidates"]
+
+
+@dataclass
+class Candidates:
+    """The search for the entry of one request.
+
+    Parameters
+    ----------
+    store : Store
+        Where the entries are.
+    request : Request
+        What is wanted.
+    """
+
+    store: Store
+    request: Request
+    today: Today = field(default_factory=Today)
+    missed: Miss | None = None
+    _tried: set[str] = field(default_factory=set)
+
+    def find(self) -> Hit | Miss | None:
+        """Give the first entry that may be used, or why one that is there may not.
+
+        Returns
+        -------
+        Hit, Miss or None
+            None if there is nothing under any of the keys.
+        """
+        for key in (self.request.key, *self.request.also):
+            for opened in self._opened(key.digest):
+                miss = self._mismatch(opened.entry, key.digest)
+                if miss is None:
+                    return Hit(opened)
+                opened.close()
+                self._note(miss)
+        return self.missed
+
+    def _note(self, miss: Miss) -> None:
+        """Keep the first reason, and every damaged file."""
+        if self.missed is None:
+            self.missed = miss
+        elif miss.damaged:
+            damaged = (*self.missed.damaged, *miss.damaged)
+            self.missed = Miss("damaged", detail=miss.detail, damaged=damaged)
+
+    # --- entries under one look-up key
+
+    def _opened(self, lookup: str) -> Iterator[Opened]:
+        """Open what may answer: the entry of a run that found nothing, then others."""
+        plain = self._get(lookup)
+        if plain is not None:
+            yield plain
+        for descriptor in self.store.traces.read(lookup):
+            yield from self._described(lookup, descriptor)
+
+    def _described(self, lookup: str, descriptor: Descriptor) -> Iterator[Opened]:
+        newest = self._get(descriptor.newest)
+        if newest is not None:
+            # its stats spare reading the files, whichever entry it will be
+            self.today.trust(_rows(newest.entry.trace))
+        try:
+            found = [self.today.observe(*item) for item in descriptor.items]
+        except (OSError, KeyError) as error:
+            if newest is not None:
+                newest.close()
+            self._note(Miss("file", detail=str(error)))
+            return
+        key = entry_key(lookup, found)
+        if newest is not None:
+            yield newest
+        other = self._get(key)
+        if other is not None:
+            yield other
+
+    def _get(self, key: str) -> Opened | None:
+        """Open an entry once; note why it cannot be."""
+        if key in self._tried:
+            return None
+        self._tried.add(key)
+        try:
+            return self.store.get(key, self.request.slug)
+        except DamagedEntry as error:
+            self._note(Miss("damaged", detail=str(error), damaged=(key,)))
+        except UntrustedEntry as error:
+            self._note(Miss("untrusted", detail=str(error)))
+        except OSError as error:
+            name = type(error).__name__
+            self._note(Miss("unreadable", detail=f"{name}: {error}"))
+        return None
+
+    # --- whether an entry may be used
+
+    def _mismatch(self, entry: Entry, lookup: str) -> Miss | None:
+        """Say why an entry may not be used now; None if it may."""
+        try:
+            found, written = _rows(entry.trace), _rows(entry.written)
+            if entry.key != entry_key(lookup, found):
+                return Miss("new")
+            changes = [*self._changes(found, ""), *self._changes(written, "wrote ")]
+        except OSError as error:
+            return Miss("file", detail=str(error))
+        except (KeyError, ValueError, TypeError) as error:
+            return Miss("damaged", detail=f"trace: {error}", damaged=(entry.key,))
+        if changes:
+            return Miss("file", tuple(changes))
+        try:
+            randomness.require_unseeded(entry.state)
+        except LookupError as error:
+            return Miss("dependency", detail=str(error))
+        return None
+
+    def _changes(self, rows: list[Observed], verb: str) -> Iterator[Change]:
+        for one in rows:
+            now = self.today.observe(one.kind, one.name)
+            if now.digest != one.digest:
+                label = f"{verb}{one.kind} {one.name}".strip()
+                yield Change(label, _said(one), _said(now))
+
+
+def _rows(rows: list[list[Any]]) -> list[Observed]:
+    return [Observed.from_json(row) for row in rows]
+
+
+def _said(one: Observed) -> str | None:
+    """Say what is there; None for nothing."""
+    if one.digest == ABSENT:
+        return None
+    return "a folder" if one.digest == FOLDER else ""
