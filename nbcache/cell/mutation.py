@@ -9,7 +9,6 @@ from typing import Any
 from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
-from nbcache.storage import inplace_frames
 from nbcache.storage.inplace import Snapshot, Writes
 from nbcache.storage.live import LiveIndex
 
@@ -52,8 +51,7 @@ class InputWatch:
         """
         found = self.snapshot.changed()
         if not after:
-            # a frame may be laid out anew by being read
-            found = [one for one in found if not inplace_frames.is_frame(one.value)]
+            found = [one for one in found if not (one.form and one.form.restless)]
         kept = [one for one in found if not left_out(self.root(one.value))]
         for one in kept:
             reason = self.snapshot.refusal(one)

@@ -87,6 +87,8 @@ class _Objects(_Array):
 class _Subclass(Form):
     """A view of an array of its own class: what it has besides the array."""
 
+    restless = True  # a masked array notes that its mask was given away
+
     def note(self, value: Any, digest: Digest) -> Any:
         where = value.__array_interface__["data"][0]
         found = attributes(value)

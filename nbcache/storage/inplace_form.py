@@ -44,7 +44,15 @@ encoders[Alone] = _write_alone
 
 
 class Form:
-    """How objects of a kind are noted, compared and written in place."""
+    """How objects of a kind are noted, compared and written in place.
+
+    Attributes
+    ----------
+    restless : bool
+        Whether reading an object may look like a change.
+    """
+
+    restless = False
 
     def note(self, value: Any, digest: Digest) -> Any:
         """Give what tells later whether the object was changed."""

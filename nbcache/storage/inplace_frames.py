@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
     from nbcache.storage.codec_encode import Encoder
 
-__all__ = ["form_of", "is_frame"]
+__all__ = ["form_of"]
 
 # number of a block of before, dtype, shape and columns of it
 Kept = tuple[int, str, tuple[int, ...], bytes]
@@ -68,6 +68,8 @@ def _kept(number: int, block: Any) -> Kept:
 
 
 class _Frame(Form):
+    restless = True  # pandas joins blocks
+
     def note(self, value: Any, digest: Digest) -> Any:
         noted = tuple(
             (one.values, _kept(i, one), _block_digest(one.values, digest))
@@ -324,11 +326,6 @@ class _Polars(Form):
 
 _POLARS = _Polars()
 _FRAME, _INDEX = _Frame(), _Index()
-
-
-def is_frame(value: Any) -> bool:
-    """Say whether an object is a series or frame that can be written."""
-    return form_of(value) is _FRAME
 
 
 def form_of(value: Any) -> Form | None:
