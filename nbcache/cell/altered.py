@@ -5,7 +5,9 @@ A hit executes definitions again, and so would leave them as they were defined.
 
 from __future__ import annotations
 
+import abc
 import ast
+import enum
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
@@ -15,7 +17,7 @@ from nbcache.keys import hashing
 
 __all__ = ["altered_definition"]
 
-_MISSING = object()
+_METACLASSES = (type, abc.ABCMeta, enum.EnumMeta)
 
 
 def altered_definition(
@@ -35,16 +37,40 @@ def altered_definition(
         The notebook's names after the run.
     """
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    definitions = [node for node in nodes if isinstance(node, kinds)]
+    definitions = [
+        node
+        for node in nodes
+        if isinstance(node, kinds) and _is_quiet(node, namespace.get(node.name))
+    ]
     if not definitions:
         return ""
     scratch = dict(namespace)
     execute(list(definitions), scratch)
     for node in definitions:
-        now = namespace.get(node.name, _MISSING)
-        if now is not _MISSING and not _is_as_defined(scratch[node.name], now):
+        if not _is_as_defined(scratch[node.name], namespace[node.name]):
             return node.name
     return ""
+
+
+def _is_quiet(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, now: Any
+) -> bool:
+    """Say whether defining something once more does nothing else."""
+    if isinstance(now, FunctionType):
+        return not node.decorator_list
+    if not isinstance(now, type) or type(now) not in _METACLASSES:
+        return False
+    names = {getattr(inner, "id", "") for inner in node.decorator_list}
+    hooks = (
+        base.__module__
+        for base in now.__mro__[1:-1]
+        if "__init_subclass__" in vars(base)
+    )
+    return names <= {"dataclass", "total_ordering", "final"} and set(hooks) <= {
+        "typing",
+        "abc",
+        "enum",
+    }
 
 
 def _is_as_defined(fresh: Any, now: Any) -> bool:

@@ -39,7 +39,13 @@ class InputWatch:
     changes: list[Any] = field(default_factory=list)
     after: dict[str, str] = field(default_factory=dict)
 
-    def note(self, after: Mapping[str, str], left_out: Callable[[str], bool]) -> str:
+    def note(
+        self,
+        after: Mapping[str, str],
+        left_out: Callable[[str], bool],
+        *,
+        whole: bool,
+    ) -> str:
         """Take in what a run changed; say why a hit could not, '' if it can.
 
         Parameters
@@ -48,6 +54,9 @@ class InputWatch:
             Labels of the parts of the key that are others now, and their digests.
         left_out : callable (name) -> bool
             Says which inputs are not to be restored.
+        whole : bool
+            Whether the run bound names anew, all of which a hit binds: then what
+            functions read of them may be all that changed.
         """
         found = self.snapshot.changed()
         if not after:
@@ -60,7 +69,7 @@ class InputWatch:
                 name = self.root(one.value)
                 told = "" if name == cls.__name__ else f" ({cls.__qualname__})"
                 return _refusal(name, f"which{told} {reason}")
-        if after and not (found and self.index.complete):
+        if after and not ((found or whole) and self.index.complete):
             label = next(iter(after))
             return _refusal(label.partition(" ")[2], "in a way that no hit can repeat")
         self.changes = [self.snapshot.change(one) for one in kept]
@@ -78,7 +87,7 @@ class InputWatch:
 
     def state(self) -> dict[str, Any]:
         """Give what an entry says about changed inputs, as plain data."""
-        if not self.changes:
+        if not (self.changes or self.after):
             return {}
         paths = [self.index.path(target.value) for target, _ in self.changes]
         return {"changed": paths, "after": self.after}
@@ -127,7 +136,7 @@ def change_and_bind(
         namespace.update(values)
         for name in state.get("deleted", []):
             namespace.pop(name, None)
-        if len(writes) and state.get("after"):
+        if state.get("after"):
             today = {part.label: part.digest for part in key_now().parts}
             for label, digest in state["after"].items():
                 if today.get(label) != digest:

@@ -188,7 +188,12 @@ class CellTask:
         altered = altered_definition(self.nodes, self._execute, self.namespace)
         if altered:
             return f"it defines {altered!r} and then alters it: use two cells for that"
-        return refused or run.inputs.note(changed, self._left_out)
+        rebound = any(
+            self.namespace.get(name, value) is not value
+            for name, value in run.before.items()
+        )
+        whole = rebound and not (self.options.only or self.options.skip)
+        return refused or run.inputs.note(changed, self._left_out, whole=whole)
 
     def _left_out(self, name: str) -> bool:
         """Say whether the user wants a name, or what became of an input, not kept."""

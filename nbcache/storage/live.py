@@ -95,6 +95,15 @@ class LiveIndex:
     def _enter(
         self, value: object, owner: int | str, step: Step, queue: deque[object]
     ) -> None:
+        cls = type(value)
+        if cls in _CONTAINERS:
+            if id(value) not in self._found:
+                self._found[id(value)] = (value, owner, step)
+                self._ids.add(id(value))
+                queue.append(value)
+            return
+        if cls in PLAIN:
+            return
         is_holder = isinstance(value, type | ModuleType)
         if is_holder:
             if type(owner) is int and step[0] not in ("t", "r"):
@@ -114,6 +123,9 @@ class LiveIndex:
 
     def _parts(self, owner: Any) -> Iterator[tuple[Step, object]]:
         cls = type(owner)
+        if cls in _CONTAINERS:
+            yield from parts(owner)
+            return
         if self._reach is not None and isinstance(owner, type | FunctionType):
             # what those with a name read has names of its own
             if type(self._found[id(owner)][1]) is not str:
@@ -166,6 +178,7 @@ def is_plain_value(value: object) -> bool:
     )
 
 
+_CONTAINERS = frozenset((list, dict))
 _HEAP_TYPE = 1 << 9
 _IDENTITY_HASH: Any = object.__hash__
 

@@ -365,6 +365,39 @@ SEEN_ELSEWHERE = {
         "class C:\n    pass\nc = C()\nc.v = x\nx.append(c)",
         "x[0].w = 1",
     ),
+    "a registry of decorated functions": (
+        "x = []\ndef enter(f):\n    x.append(f)\n    return f",
+        "@enter\ndef g(v):\n    return v\ny = len(x)",
+        "z = x[0] is g",
+    ),
+    "a registry of subclasses": (
+        "x = []\nclass B:\n    def __init_subclass__(cls):\n        x.append(1)",
+        "class D(B):\n    pass",
+        "",
+    ),
+    "a name that a method reads, bound anew": (
+        "k = 1\nclass C:\n    def get(self):\n        return k\nx = C()",
+        "k = 3\ny = x.get()",
+        "",
+    ),
+    "a lock beside what changes": (
+        (
+            "import threading\nclass C:\n    def __init__(self):\n"
+            "        self.lock, self.n = threading.Lock(), 0\n"
+            "    def __getstate__(self):\n        return {'n': self.n}\n"
+            "x = C()\nheld = x.lock"
+        ),
+        "x.n += 1\ny = [x]",
+        "z = x.lock is held, y[0] is x\ndel held, x, y",
+    ),
+    "a list in a frame": (
+        (
+            "import pandas as pd\nx = [1]\nf = pd.DataFrame({'a': [x, [2]]})\ndel x\n"
+            "held = f.loc[0, 'a']"
+        ),
+        "f.loc[0, 'a'].append(3)\ny = f.loc[0, 'a']",
+        "y.append(4)",
+    ),
     "a conditional name": (
         "x = [1]",
         "if len(x) > 1:\n    y = x\nelse:\n    z = x\nx.append(2)",
@@ -439,6 +472,11 @@ REFUSED = {
         "class L(list): pass\nx = L([1])",
         "x.append(2)",
         "cannot be changed in place",
+    ),
+    "a class that the cell defines and alters": (
+        "x = 1",
+        "class C:\n    items = []\nC.items.append(x)",
+        "defines 'C' and then alters it",
     ),
     "member of a set": (
         "class A: pass\nx = {A()}",
