@@ -16,8 +16,8 @@ _CHANGES_NOTHING = frozenset({"code", "library", "python", "settings", "env"})
 
 def mutation(
     was: Key, after: Key, before: Mapping[str, Any], namespace: Mapping[str, Any]
-) -> str:
-    """Name what is another value now, though the same object.
+) -> dict[str, str]:
+    """Find what is another value now, though the same object.
 
     Parameters
     ----------
@@ -28,21 +28,18 @@ def mutation(
 
     Returns
     -------
-    str
-        Why the run may not be kept; '' if nothing was changed in place.
+    dict of str to str
+        Parts of the key that in-place changes made others, with their digests now.
     """
+    digests = {part.label: part.digest for part in after.parts}
+    changed = {}
     for change in was.difference(after):
-        kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
+        kind, _, _ = change.label.rpartition(" → ")[2].partition(" ")
         if kind in _CHANGES_NOTHING:
             continue
-        if kind == "input":
-            return (
-                f"it changed its input {what!r} in place, which a hit would not. "
-                f"Make a new object, or put what makes {what!r} into this cell"
-            )
         if not _is_rebound(change, before, namespace):
-            return f"it changed {change.label!r} in place, which a hit would not"
-    return ""
+            changed[change.label] = digests.get(change.label, "")
+    return changed
 
 
 def _is_rebound(

@@ -21,6 +21,7 @@ from nbcache.keys.dependencies import Dependencies, is_users
 from nbcache.keys.files import file_parts
 from nbcache.keys.key import Key, Part
 from nbcache.surroundings.settings import setting_parts
+from nbcache.trace.named import Named
 
 __all__ = ["CellIdentity", "identify"]
 
@@ -60,6 +61,16 @@ class CellIdentity:
     refused: str = ""
     analysed: ast.Module | None = None
 
+    def named(self, tree: ast.Module) -> Named:
+        """Give what the cell and the functions that it reaches name and get."""
+        named = Named()
+        named.add_tree(self.analysed or tree)
+        for function in self.functions:
+            named.add_code(function.__code__)
+        named.add_values(self.inputs.values())
+        named.add_values(self.values.values())
+        return named
+
 
 def identify(
     shell: Any, body: Body, options: CellOptions, namespace: Mapping[str, Any]
@@ -94,6 +105,7 @@ def identify(
         for label, value in collected.values.items()
         if not label.startswith("input ")
     }
+    reached |= {f"in {label}": holder for label, holder in collected.holders.items()}
     return CellIdentity(
         found,
         key,

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nbcache import explaining, outputs, randomness
 from nbcache.cache import Core
 from nbcache.cell.figures import FIGURES
+from nbcache.cell.mutation import CHANGED
 from nbcache.cell.replay import replay
 from nbcache.cell.task import RESULT
 from nbcache.errors import NotCached
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
 from nbcache.storage import codec
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import Writes
 
 __all__ = ["read_newest"]
 
 
-def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
+def read_newest(
+    shell: Any,
+    core: Core,
+    name: str,
+    key: Key | None,
+    live: Mapping[str, Any] | None = None,
+) -> str:
     """Put the names of the newest entry of a name into the notebook.
 
     Parameters
@@ -31,6 +41,8 @@ def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
         Of a cell.
     key : Key, optional
         What the cell would be looked up by now; None if it has no key.
+    live : mapping of str to object, optional
+        What the cell reaches besides the notebook's names, by label.
 
     Returns
     -------
@@ -53,16 +65,19 @@ def read_newest(shell: Any, core: Core, name: str, key: Key | None) -> str:
         values = codec.decode(
             opened.tree,
             lambda member: opened.archive.read(member, "copy"),
-            live=dict(namespace),
+            live={**(live or {}), **namespace},
             classes=UserClasses(namespace),
             namespace=namespace,
+            reach=reached,
             allow_pickle=True,
         )
+        writes = Writes(values.pop(CHANGED, ()))
         shown = outputs.from_json(opened.outputs or [])
     except LookupError as error:
         raise NotCached(f"{name!r} needs what is not here: {error}") from error
     finally:
         opened.close()
+    writes.apply(undoable=False)
     values.pop(randomness.RANDOM, None)
     result = values.pop(RESULT, None)
     values.pop(FIGURES, None)

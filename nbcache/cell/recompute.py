@@ -25,10 +25,13 @@ from nbcache.cell.options import CellOptions
 from nbcache.cell.statement import Statement
 from nbcache.cell.task import CellTask
 from nbcache.errors import NotCached
+from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Change, Key
 from nbcache.outcome import Computed, Miss, Outcome, Request
 from nbcache.outputs import Result
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import form_of
+from nbcache.storage.live import resolve
 from nbcache.storage.reread import reread
 
 __all__ = ["recompute_cell"]
@@ -70,9 +73,9 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
     -----
     The cell runs in the notebook's own namespace, since functions of the notebook read
     their globals there; afterwards every name is bound to what it was bound to before,
-    lists, dicts and sets have the items that they had, and random generators, working
-    directory and environment are as they were.  Other threads see the cell's variables
-    meanwhile.
+    what the cell changes in place is as it was, lists, dicts and sets have the items
+    that they had, and random generators, working directory and environment are as they
+    were.  Other threads see the cell's variables meanwhile.
     """
     stored = reread(core.store, entry)
     text = _body_text(stored)
@@ -92,7 +95,7 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
             expires_after=stored.expires_after,
             private=stored.private,
         )
-        with core.flight(request):
+        with core.flight(request), _put_back_inputs(task, stored):
             computed = _computed(task)
             return core.keep(request, task, computed, Miss("refreshed"))
 
@@ -247,6 +250,23 @@ def _put_back(namespace: dict[str, Any]) -> Iterator[None]:
         for value, put, had in items:
             if not _same(_items(value), had):
                 put(value, had)
+
+
+@contextmanager
+def _put_back_inputs(task: CellTask, entry: Entry) -> Iterator[None]:
+    """Make what the cell changes in place what it was, also after an error."""
+    live = {**task.identity.values, **task.identity.inputs}
+    copies = {}
+    for path in entry.state.get("changed", ()):
+        value = resolve(live, path, reached)
+        form = form_of(value)
+        if form is not None:
+            copies[id(value)] = form.copied(value)
+    try:
+        yield
+    finally:
+        if task.run is not None:
+            task.run.inputs.snapshot.undo(copies)
 
 
 def _items(value: Any) -> list[Any]:

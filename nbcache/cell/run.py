@@ -11,6 +11,7 @@ from nbcache.cell.altered import DefinitionWatch
 from nbcache.cell.capture import Recording
 from nbcache.cell.figures import FigureWatch
 from nbcache.cell.logs import LogSettings
+from nbcache.cell.mutation import InputWatch
 from nbcache.keys import hashing
 from nbcache.outcome import Computed
 from nbcache.trace.observed import Observed
@@ -26,6 +27,8 @@ class Run:
     ----------
     before : mapping of str to object
         The namespace before it.
+    inputs : InputWatch
+        What it changed in place.
     around, touched, random, record, figures, logs, defined
         What it changed around itself, touched outside the process, drew of random
         numbers, showed, left open; how it set up logging; what it defined.
@@ -34,6 +37,7 @@ class Run:
     """
 
     before: Mapping[str, Any]
+    inputs: InputWatch
     around: surroundings.Watch
     touched: trace.Trace
     random: randomness.RandomWatch

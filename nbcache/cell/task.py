@@ -19,19 +19,21 @@ from nbcache.cell.definitions import repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.logs import LogSettings
+from nbcache.cell.mutation import CHANGED, change_and_bind, watch
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
+from nbcache.cell.unstorable import all_unstorable
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.dependencies import reached
 from nbcache.keys.frozen import frozen_told
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Content, Opened
-from nbcache.trace.named import Named
 
 __all__ = ["CellTask"]
 
@@ -100,7 +102,9 @@ class CellTask:
         before = dict(self.namespace)
         with ExitStack() as stack:
             try:
-                touched = stack.enter_context(trace.recording(self._named()))
+                inputs = watch(self._live(before))
+                self._classes.hold(inputs.classes())
+                touched = stack.enter_context(trace.recording(self.identity.named(self.body.tree)))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())
@@ -109,8 +113,8 @@ class CellTask:
                 logs = LogSettings.now()
                 defined = watch_definitions(self.body, self.nodes, self.namespace)
                 self.run = Run(
-                    *(before, around, touched, random, record, drawn, logs, defined),
-                    texts,
+                    *(before, inputs, around, touched, random, record, drawn, logs),
+                    *(defined, texts),
                 )
                 self.body.watched = around.imports_of(self.nodes)
             except Exception as error:
@@ -142,16 +146,6 @@ class CellTask:
         functions = self.identity.functions
         return frozen_told(functions, self.body.tree, self.namespace)
 
-    def _named(self) -> Named:
-        """Give what the cell and the functions that it reaches name and get."""
-        named = Named()
-        named.add_tree(self.identity.analysed or self.body.tree)
-        for function in self.identity.functions:
-            named.add_code(function.__code__)
-        named.add_values(self.identity.inputs.values())
-        named.add_values(self.identity.values.values())
-        return named
-
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""
         run = self.run
@@ -164,7 +158,7 @@ class CellTask:
             self._mutated(run)
             or run.defined.altered()
             or run.figures.refusal()
-            or run.logs.left(self._named().words)
+            or run.logs.left(self.identity.named(self.body.tree).words)
             or run.random.refusal(mode)
             or (mode == "refuse" and self._frozen())
             or run.around.threads.rebound(self._bound_elsewhere(run))
@@ -176,14 +170,25 @@ class CellTask:
         return [name for name in self._bound(run) if name not in stores]
 
     def _mutated(self, run: Run) -> str:
-        """Say what the run changed that a hit would not; '' for nothing."""
+        """Take in what the run changed; say what of it a hit would not."""
         try:
             after = identify(self.shell, self.body, self.options, run.before).key
         except Exception as error:
             return f"after the run, it has no key: {error}"
-        return run.around.refusal() or mutation(
-            self.identity.key, after, run.before, self.namespace
+        changed = mutation(self.identity.key, after, run.before, self.namespace)
+        rebound = any(
+            self.namespace.get(name, value) is not value
+            for name, value in run.before.items()
         )
+        whole = rebound and not (self.options.only or self.options.skip)
+        return run.around.refusal() or run.inputs.note(
+            changed, self._left_out, whole=whole
+        )
+
+    def _left_out(self, name: str) -> bool:
+        """Say whether the user wants a name, or what became of an input, not kept."""
+        only = self.options.only
+        return name in self.options.skip or bool(only and name not in only)
 
     # --- storing
 
@@ -204,6 +209,7 @@ class CellTask:
             **run.random.to_json(self.options.rng),
             **run.around.to_json(),
             **run.figures.to_json(),
+            **run.inputs.state(),
             "names": list(values),
         }
         encoded = self._encoded(values, run, state)
@@ -260,6 +266,8 @@ class CellTask:
     ) -> codec.Encoded:
         """Encode values, random states and the last value; the last one if possible."""
         whole = dict(values)
+        if run.inputs.changes:
+            whole[CHANGED] = run.inputs.changes
         states = run.random.kept(self.options.rng)
         if states:
             whole[randomness.RANDOM] = states
@@ -280,52 +288,39 @@ class CellTask:
         try:
             return self._encode(whole, run)
         except UnstorableValue as error:
-            raise self._all_unstorable(values, run, error) from error
+            parts = [(name, name, value) for name, value in values.items()]
+            parts += [
+                (run.inputs.root(change[0].value), CHANGED, [change])
+                for change in run.inputs.changes
+            ]
+            raise all_unstorable(
+                parts, lambda part: self._encode(part, run), self.name, error
+            ) from error
 
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
-        live = {
-            name: value
-            for name, value in self.identity.inputs.items()
-            if run.before.get(name, _MISSING) is value
-        }
+        # as it was before the run: that is how a hit finds it
+        index = run.inputs.index
+        index.add(self._definitions())
         return codec.encode(
-            values,
-            live={**self._reached(), **live},
-            classes=self._classes,
-            namespace=self.namespace,
+            values, live=index, classes=self._classes, namespace=self.namespace
         )
 
-    def _reached(self) -> dict[str, Any]:
-        """Give what values may refer to besides inputs: what a hit has before them."""
-        defined = {
+    def _live(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what values may refer to before the cell runs."""
+        inputs = {
+            name: value
+            for name, value in self.identity.inputs.items()
+            if namespace.get(name, _MISSING) is value
+        }
+        return {**self.identity.values, **inputs}
+
+    def _definitions(self) -> dict[str, Any]:
+        """Give what a hit defines before anything else."""
+        return {
             f"definition {name}": self.namespace[name]
             for name in sorted(self.repeated)
             if isinstance(self.namespace.get(name), FunctionType)
         }
-        return {**self.identity.values, **defined}
-
-    def _all_unstorable(
-        self, values: dict[str, Any], run: Run, first: UnstorableValue
-    ) -> UnstorableValue:
-        """Name every value that cannot be kept, with the flags that leave them out."""
-        bad: dict[str, UnstorableValue] = {}
-        for name, value in values.items():
-            try:
-                self._encode({name: value}, run)
-            except UnstorableValue as error:
-                bad[name] = error
-        if not bad:
-            return first
-        told = "; ".join(
-            f"{error.path!r} ({error.type_name})" for error in bad.values()
-        )
-        skips = " ".join(f"--skip {name}" for name in bad)
-        kept = ",".join(name for name in values if name not in bad)
-        choice = f", or choose: %%cached {self.name} -o {kept}" if kept else ""
-        reason = f"{told}. Keep the rest: %%cached {self.name} {skips}{choice}"
-        whole = UnstorableValue(first.path, first.type_name)
-        whole.args = (f"cannot store {reason}",)
-        return whole
 
     # --- restoring
 
@@ -339,23 +334,23 @@ class CellTask:
         """
         drawn = figures.open_figures()
         shown = outputs.from_json(opened.outputs or [])
-        before = {
-            name: self.namespace.get(name, _MISSING) for name in sorted(self.repeated)
-        }
+        before, state = dict(self.namespace), opened.entry.state
         try:
             values = self._decoded(opened)
-            put_around = surroundings.prepared(opened.entry.state)
+            put_around = surroundings.prepared(state)
+            random = values.pop(randomness.RANDOM, {})
+            result = values.pop(RESULT, None)
+            values.pop(figures.FIGURES, None)
+            change_and_bind(
+                values,
+                self.namespace,
+                state,
+                lambda: identify(self.shell, self.body, self.options, before).key,
+            )
         except BaseException:
             self._roll_back(before)
             figures.close_since(drawn)
             raise
-        state = opened.entry.state
-        random = values.pop(randomness.RANDOM, {})
-        result = values.pop(RESULT, None)
-        values.pop(figures.FIGURES, None)
-        self.namespace.update(values)
-        for name in state.get("deleted", []):
-            self.namespace.pop(name, None)
         for failed in put_around():
             warn(f"{self.name!r} was restored but for this: {failed}")
         randomness.restore(random, state.get("seeded", []), self.options.rng)
@@ -369,20 +364,22 @@ class CellTask:
             raise LookupError(f"its definitions failed: {error!r}") from error
         # only now: the definitions may choose the backend
         figures.require_none_open(opened.entry.state)
+        live = {**self.identity.values, **self.identity.inputs, **self._definitions()}
         return codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, "copy"),
-            live={**self._reached(), **self.identity.inputs},
+            live=live,
             classes=self._classes,
             namespace=self.namespace,
+            reach=reached,
             allow_pickle=True,
         )
 
     def _roll_back(self, before: Mapping[str, Any]) -> None:
+        for name in self.namespace.keys() - before.keys():
+            del self.namespace[name]
         for name, value in before.items():
-            if value is _MISSING:
-                self.namespace.pop(name, None)
-            else:
+            if self.namespace.get(name, _MISSING) is not value:
                 self.namespace[name] = value
 
     def _show(self, shown: Any, state: Mapping[str, Any], result: Any) -> None:

@@ -14,6 +14,7 @@ from nbcache.decorator import failures
 from nbcache.decorator.arguments import kept_arguments
 from nbcache.decorator.failures import FAILURE, Failure
 from nbcache.decorator.frozen import is_frozen
+from nbcache.decorator.generators import CHANGED, Generators
 from nbcache.decorator.identity import BoundKey, bound_key
 from nbcache.decorator.options import Options
 from nbcache.decorator.references import (
@@ -27,12 +28,13 @@ from nbcache.decorator.references import (
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
-from nbcache.keys.dependencies import unwrap
+from nbcache.keys.dependencies import reached, unwrap
 from nbcache.keys.frozen import frozen_told
 from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import Writes
 from nbcache.storage.store import Content, Opened
 from nbcache.trace.named import Named
 from nbcache.trace.observed import Observed
@@ -55,6 +57,7 @@ class CallTask:
     compress: bool
     with_digest: bool = False
     random: randomness.RandomWatch | None = None
+    changes: list[Any] | None = None
     _watch: _Watch | None = None
     _given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
@@ -89,6 +92,7 @@ class CallTask:
         self._watch = _Watch()
         try:
             self._watch.before = self._written_digests()
+            self._watch.generators = Generators(self._referred())
             self._watch.start(self._named())
         except Exception as error:
             # it runs all the same; what is not watched is not stored
@@ -144,9 +148,16 @@ class CallTask:
             after = bound_key(self.function, self.name, self.bound, self.options).key
         except Exception as error:
             return f"after the call, it has no key: {error}"
-        for change in self.found.key.difference(after):
+        differences = self.found.key.difference(after)
+        generators = self._watch and self._watch.generators
+        if differences and generators:
+            self.changes = generators.changes()
+        for change in differences:
             kind, _, what = change.label.rpartition(" → ")[2].partition(" ")
+            if kind == "argument" and self.changes:
+                continue
             if kind == "argument":
+                what = (generators and generators.other) or what
                 return (
                     f"it changed its argument {what!r} in place, which a hit would "
                     "not. Let it work on a copy"
@@ -220,24 +231,32 @@ class CallTask:
             options={"compress": self.compress},
             source=_source(self.function),
             state=state,
-            call=kept_arguments(self.bound),
+            # by now, generators are not what they were
+            call=None if self.changes else kept_arguments(self.bound),
         )
         return entry, Content(encoded.tree, dict(encoded.members))
 
     def _encoded(self, values: dict[str, Any]) -> codec.Encoded:
         if self.random is not None and self.random.after:
             values = {**values, randomness.RANDOM: self.random.after}
+        if self.changes:
+            values = {**values, CHANGED: self.changes}
+        generators = self._watch and self._watch.generators
         return codec.encode(
             values,
-            # the value of a reference is a new object each time: nothing to refer to
-            live={
-                label: one
-                for label, one in self.found.values.items()
-                if type(one) is not CachedRef
-            },
+            live=generators.index if generators else self._referred(),
             classes=UserClasses(),
             namespace=self._namespace(),
         )
+
+    def _referred(self) -> dict[str, Any]:
+        """Give what a result may refer to that was there before the call."""
+        # the value of a reference is a new object each time: nothing to refer to
+        return {
+            label: one
+            for label, one in self.found.values.items()
+            if type(one) is not CachedRef
+        }
 
     def _live(self) -> Mapping[str, Any]:
         """Give what a result may refer to: all that is part of the key by value."""
@@ -259,8 +278,10 @@ class CallTask:
             live=self._live(),
             classes=UserClasses(),
             namespace=self._namespace(),
+            reach=reached,
             allow_pickle=True,
         )
+        Writes(values.get(CHANGED, ())).apply(undoable=False)
         if FAILURE in values:
             wanted = self.options.cache_exceptions
             value: Any = failures.restored(values[FAILURE], wanted, opened.entry)
@@ -281,6 +302,7 @@ class _Watch:
         self.touched: trace.Trace | None = None
         self.random: randomness.RandomWatch | None = None
         self.around: surroundings.Watch | None = None
+        self.generators: Generators | None = None
         self.began = 0.0
         self.failed = ""
         self._stack = ExitStack()

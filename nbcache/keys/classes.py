@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from nbcache.errors import UnhashableValue
@@ -31,6 +31,15 @@ class UserClasses:
     ) -> None:
         self._namespace = namespace or {}
         self._absent = absent
+        self._held: dict[type, str] = {}
+
+    def hold(self, classes: Iterable[type]) -> None:
+        """Take digests now, for what is written later: a run may change classes."""
+        self._held.update(
+            (cls, digest)
+            for cls in classes
+            if (digest := self.digest_of(cls)) is not None
+        )
 
     def digest_of(self, cls: type) -> str | None:
         """Give the code digest of a user class; None if it is none, or not found."""
@@ -42,7 +51,7 @@ class UserClasses:
         try:
             if self._find(cls.__module__, cls.__qualname__) is not cls:
                 return None
-            return hashing.digest(cls)
+            return self._held.get(cls) or hashing.digest(cls)
         except (LookupError, UnhashableValue):
             return None
 

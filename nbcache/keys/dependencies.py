@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import functools
 import os
+import sys
 import types
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ from nbcache.keys.class_parts import class_parts, class_texts, spell
 from nbcache.keys.extensions import extensions
 from nbcache.keys.key import Part
 
-__all__ = ["Dependencies", "is_users", "unwrap"]
+__all__ = ["Dependencies", "is_users", "reached", "unwrap"]
 
 _MISSING = object()
 _BUILTINS = frozenset(vars(builtins))
@@ -74,6 +75,8 @@ class Dependencies:
     ----------
     values : dict of str to object
         What was entered by value, by label.
+    holders : dict of str to function, class or module
+        What was entered by parts, and may be given other ones, by label.
     """
 
     walk: hashing.Walk
@@ -82,6 +85,7 @@ class Dependencies:
     skip_written: bool = False
     parts: list[Part] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    holders: dict[str, Any] = field(default_factory=dict)
     written: dict[str, Any] = field(default_factory=dict)
     _met: dict[int, tuple[Any, str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)
@@ -141,6 +145,7 @@ class Dependencies:
         own = prefix or "code"
         if not self._first_time(function, own) or self.track == "none":
             return
+        self.holders[f"function {own}"] = function
         code = function.__code__
         digest = source.text_digest(source.code_digest(code), *_annotations(function))
         text = functools.partial(details.code_details, code)
@@ -175,6 +180,7 @@ class Dependencies:
 
     def _globals(self, function: FunctionType, step: str) -> None:
         code, scope = function.__code__, function.__globals__
+        self._holder(sys.modules.get(function.__module__ or ""), scope)
         writes = reading.write_only(code) if self.skip_written else frozenset()
         for name, chains in sorted(reading.global_chains(code).items()):
             if name in self.ignore:
@@ -197,6 +203,13 @@ class Dependencies:
         self._imports(code, scope, step)
         for variable in sorted(reading.environment(code)):
             self.environment(variable, step)
+
+    def _holder(self, module: Any, scope: dict[str, Any] | None = None) -> None:
+        """Note a module of the user's; the notebook is none."""
+        if isinstance(module, ModuleType) and module.__name__ != "__main__":
+            is_own = scope is None or scope is vars(module)
+            if is_own and origin.is_user_module(module):
+                self.holders[f"module {module.__name__}"] = module
 
     def extended(self, attributes: Iterable[str], step: str = "") -> None:
         """Enter accessors and methods of the user's on classes of data libraries."""
@@ -244,6 +257,7 @@ class Dependencies:
                 self.module(f"{step}module {said}", value)
                 self._installed(f"{step}global {said}", value, attributes, step)
                 return
+            self._holder(value)
             said = f"{said}.{attributes[0]}"
             value = getattr(value, attributes.pop(0), _MISSING)
             if value is _MISSING:
@@ -287,6 +301,9 @@ class Dependencies:
         if origin.is_user_module(module):
             if self._first_time(module, label):
                 self._text(label, modules.loaded_digest(module))
+                self._holder(module)
+                for name, value in modules.data(module).items():
+                    self.values.setdefault(f"{label}.{name}", value)
             return
         self._library(module.__name__)
         if label not in self._named:
@@ -314,6 +331,7 @@ class Dependencies:
         """Enter a class of the user's: bases, methods, attributes, recursively."""
         if not self._first_time(cls, prefix):
             return
+        self.holders[prefix] = cls
         self._text(prefix, cls.__qualname__, *class_texts(cls))
         for base in (*cls.__bases__, type(cls)):
             if origin.is_user_class(base):
@@ -331,6 +349,20 @@ class Dependencies:
             self.user_class(inner, label)
         else:
             self.add(label, inner)
+
+
+def reached(thing: Any) -> dict[str, Any]:
+    """Give what a function or class of the user's reads, by label; nothing of others.
+
+    What is given is data, and the functions, classes and modules that hold it.
+    """
+    found = Dependencies(hashing.Walk())
+    if is_users(thing):
+        try:
+            found.value("it it", thing)
+        except UnhashableValue:
+            return {}
+    return {**found.values, **found.holders}
 
 
 # --- functions and classes in pieces

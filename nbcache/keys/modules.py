@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from nbcache.errors import UnhashableValue
@@ -24,6 +24,7 @@ from nbcache.keys import filed, flow, hashing, origin, source, uses
 
 __all__ = [
     "absolute_name",
+    "data",
     "import_parts",
     "is_module",
     "loaded_digest",
@@ -56,6 +57,17 @@ def absolute_name(name: str, level: int, scope: dict[str, Any]) -> str:
     parts = package.split(".")
     kept = parts[: len(parts) - level + 1]
     return ".".join([*kept, name] if name else kept)
+
+
+def data(module: ModuleType) -> dict[str, Any]:
+    """Give what a module holds by name, without code and what Python put there."""
+    code = (ModuleType, type, FunctionType, BuiltinFunctionType)
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not (name.startswith("__") and name.endswith("__"))
+        and not isinstance(value, code)
+    }
 
 
 def import_parts(name: str) -> Iterator[tuple[str, str, str]]:

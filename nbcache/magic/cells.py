@@ -145,7 +145,8 @@ class NbcacheMagics(Magics):
         key = plan.request.key if isinstance(plan, Plan) else None
         name = asked.options.name or default_name(body.tree)
         try:
-            told = read_newest(self.shell, self._core(asked), name, key)
+            live = plan.task.identity.values if isinstance(plan, Plan) else None
+            told = read_newest(self.shell, self._core(asked), name, key, live)
         except NbcacheError as error:
             raise UsageError(str(error)) from None
         _print(self._verbosity(asked), told)

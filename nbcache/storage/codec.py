@@ -31,7 +31,7 @@ from nbcache.storage.codec_decode import Decoder
 from nbcache.storage.codec_encode import Encoder
 from nbcache.storage.codec_nodes import INTERNAL, Array, Unresolved
 from nbcache.storage.codec_paths import node_paths
-from nbcache.storage.live import LiveIndex
+from nbcache.storage.live import LiveIndex, Reach
 
 __all__ = [
     "ClassRule",
@@ -86,7 +86,7 @@ class ClassRule(Protocol):
 def encode(
     values: Mapping[str, object],
     *,
-    live: Mapping[str, object] | None = None,
+    live: Mapping[str, object] | LiveIndex | None = None,
     classes: ClassRule | None = None,
     namespace: dict[str, Any] | None = None,
 ) -> Encoded:
@@ -96,9 +96,9 @@ def encode(
     ----------
     values : mapping of str to object
         One tree: what they share is shared again when they are decoded.
-    live : mapping of str to object, optional
+    live : mapping of str to object, or LiveIndex, optional
         Objects that will exist under the same name then; they and their mutable parts
-        are referred to, not stored.
+        are referred to, not stored.  An index tells how they were when it was made.
     classes : ClassRule, optional
         Says which classes are stored by name and digest.
     namespace : dict, optional
@@ -110,7 +110,7 @@ def encode(
     UnstorableValue
         Naming the first part that cannot be stored.
     """
-    index = LiveIndex(live or {})
+    index = live if isinstance(live, LiveIndex) else LiveIndex(live or {})
     pickled: set[int] = set()
     while True:
         encoder = Encoder(index, classes, namespace, pickled)
@@ -181,6 +181,7 @@ def decode(
     live: Mapping[str, object] | None = None,
     classes: ClassRule | None = None,
     namespace: dict[str, Any] | None = None,
+    reach: Reach | None = None,
     allow_pickle: bool = False,
 ) -> dict[str, Any]:
     """Give the values back; nothing that exists is changed.
@@ -193,6 +194,8 @@ def decode(
         Gives a member.
     live, classes, namespace
         As for `encode`.
+    reach : callable, optional
+        As for the `LiveIndex` of `encode`.
     allow_pickle : bool
         Whether pickled parts may be loaded, which runs code of the entry, and modules
         be imported.  Without it, no tree makes anything run but our own constructors.
@@ -211,6 +214,7 @@ def decode(
     decoder: Decoder | None = None
     try:
         decoder = Decoder(tree, read, live or {}, classes, namespace, allow_pickle)
+        decoder.reach = reach
         return {
             decoder.value(name): decoder.value(node) for name, node in tree["values"]
         }

@@ -14,6 +14,7 @@ from nbcache.storage.codec_sequences import unpacked
 
 if TYPE_CHECKING:
     from nbcache.storage.codec import ClassRule
+    from nbcache.storage.live import Reach
 
 __all__ = ["Decoder"]
 
@@ -48,6 +49,7 @@ class Decoder:
     ) -> None:
         self.tree = tree
         self.live: Mapping[str, object] = live
+        self.reach: Reach | None = None
         self.rule = classes
         self.namespace = namespace
         self.trusted = trusted

@@ -120,6 +120,9 @@ class Encoder:
                 self._live = self.live.ids()
             if key in self._live:
                 return self.live.node(value)
+            if key in self.live.unnamed():
+                reason = "is a member of a set that is an input, which no path leads to"
+                raise UnstorableValue("", _name(type(value)), reason)
             return self.leaf(value) if key in self.pickled else None
         if self._hashing:
             if type(value) in (tuple, frozenset):

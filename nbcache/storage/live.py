@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from itertools import islice
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from nbcache.storage.codec_nodes import Array, Node, Unresolved, kind
-from nbcache.storage.frames_arrays import shares_memory
+from nbcache.storage.live_parts import PLAIN, Step, follow, parts
 
-__all__ = ["LiveIndex", "resolve"]
+__all__ = ["LiveIndex", "Reach", "is_plain_value", "resolve"]
+
+# what a function or class of the user's reads, by label; told by who knows code
+Reach = Callable[[Any], Mapping[str, object]]
 
 # parts beyond this many are not looked for
 MOST_PARTS = 1_000_000
@@ -28,62 +30,114 @@ _VALUES = (
     *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
 )
 _MODULES_OF_VALUES = ("decimal", "fractions", "uuid", "pathlib")
-_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
-_DICTS = (dict, OrderedDict, defaultdict)
-# ["i", place] | ["k", key] | ["n", place in order] | ["a", attribute]
-# | ["f", place in an array of objects] | ["b", block of a frame]
-Step = list[Any]
 
 
 class LiveIndex:
-    """Live objects and their parts by identity.
+    """Live objects and their parts by identity, as they are when they are looked for.
 
     Parameters
     ----------
     live : mapping of str to object
         Objects that will exist under the same name when the tree is decoded.
+    reach : callable (function or class) -> mapping of str to object, optional
+        Gives what functions and classes of the user's among the parts read.
+
+    Attributes
+    ----------
+    complete : bool
+        Whether all parts were found; there is a limit to their number.
     """
 
-    def __init__(self, live: Mapping[str, object]) -> None:
+    def __init__(self, live: Mapping[str, object], reach: Reach | None = None) -> None:
         self._live = live
+        self._reach = reach
         # id -> (object, id of what holds it or name, step)
         self._found: dict[int, tuple[object, int | str, Step]] = {}
         self._ids: set[int] = set()
         self._arrays: list[Array] = []
-        self._complete = not live
+        self._unnamed: dict[int, object] = {}
+        self._looked = not live
+        self.complete = True
 
     def ids(self) -> set[int]:
         """Give the identities of live objects and parts, which are now looked for.
 
         Not those of tuples inside others: whether they are one object never shows.
         """
-        if not self._complete:
-            self._complete = True
+        if not self._looked:
+            self._looked = True
             queue: deque[object] = deque()
             for name, value in self._live.items():
                 self._enter(value, name, [], queue)
             while queue and len(self._found) < MOST_PARTS:
                 owner = queue.popleft()
-                for step, part in _parts(owner):
+                for step, part in self._parts(owner):
                     self._enter(part, id(owner), step, queue)
+            self.complete = not queue
         return self._ids
+
+    def add(self, more: Mapping[str, object]) -> None:
+        """Take in objects, without their parts, that exist by now."""
+        self.ids()
+        for name, value in more.items():
+            self._enter(value, name, [], deque())
+
+    def objects(self) -> list[object]:
+        """Give all live objects and parts that were found."""
+        self.ids()
+        return [value for value, _, _ in self._found.values()]
+
+    def unnamed(self) -> dict[int, object]:
+        """Give live objects to which no path leads, by identity: members of sets."""
+        self.ids()
+        return self._unnamed
 
     def _enter(
         self, value: object, owner: int | str, step: Step, queue: deque[object]
     ) -> None:
-        if isinstance(value, _VALUES) or id(value) in self._found:
+        cls = type(value)
+        if cls in _CONTAINERS:
+            if id(value) not in self._found:
+                self._found[id(value)] = (value, owner, step)
+                self._ids.add(id(value))
+                queue.append(value)
             return
-        module = type(value).__module__
-        if module.startswith("pandas._libs") or (  # NA, offsets
-            module.partition(".")[0] in _MODULES_OF_VALUES
-        ):
+        if cls in PLAIN:
+            return
+        is_holder = isinstance(value, type | ModuleType)
+        if is_holder:
+            if type(owner) is int and step[0] not in ("t", "r"):
+                return
+        elif is_plain_value(value):
+            return
+        if id(value) in self._found:
             return
         self._found[id(value)] = (value, owner, step)
-        if not isinstance(value, tuple | frozenset) or (type(owner) is str and value):
+        if not is_holder and (
+            not isinstance(value, tuple | frozenset) or (type(owner) is str and value)
+        ):
             self._ids.add(id(value))
         if type(value) is np.ndarray and value.size:
             self._arrays.append(value)
         queue.append(value)
+
+    def _parts(self, owner: Any) -> Iterator[tuple[Step, object]]:
+        cls = type(owner)
+        if cls in _CONTAINERS:
+            yield from parts(owner)
+            return
+        if self._reach is not None and isinstance(owner, type | FunctionType):
+            # what those with a name read has names of its own
+            if type(self._found[id(owner)][1]) is not str:
+                yield from ((["r", k], v) for k, v in self._reach(owner).items())
+            return
+        if cls in (set, frozenset):
+            if not PLAIN.issuperset(map(type, owner)):
+                self._unnamed.update(_unnamed(owner))
+            return
+        yield from parts(owner)
+        if self._reach is not None and cls.__flags__ & _HEAP_TYPE:
+            yield ["t", 0], cls
 
     def path(self, value: object) -> list[Any]:
         """Give name and steps that lead to a live object."""
@@ -104,67 +158,34 @@ class LiveIndex:
         return self._arrays
 
 
-def _parts(owner: Any) -> Iterator[tuple[Step, object]]:
-    """Give the objects that an object holds, with the step that leads to each."""
-    cls = type(owner)
-    if cls in (list, tuple, deque):
-        if not _PLAIN.issuperset(map(type, owner)):
-            yield from _numbered("i", owner)
-    elif cls in _DICTS:
-        if _PLAIN.issuperset(map(type, owner.values())):
-            return
-        for i, (key, part) in enumerate(owner.items()):
-            plain = type(key) is str or (type(key) is int and abs(key) < 1 << 63)
-            yield (["k", key] if plain else ["n", i]), part
-    elif cls is np.ndarray:
-        yield from _numbered("f", owner.flat if owner.dtype.kind == "O" else ())
-    elif _is_frame(cls):
-        yield from _numbered("b", _blocks(owner))
-    elif cls is not FunctionType:
-        yield from ((["a", name], part) for name, part in _attributes(owner).items())
+def _unnamed(members: Iterable[Any]) -> dict[int, object]:
+    """Give the members of a set that are told apart by identity."""
+    return {
+        id(member): member
+        for member in members
+        if getattr(type(member), "__hash__", None) is _IDENTITY_HASH
+        and not is_plain_value(member)
+    }
 
 
-def _numbered(step: str, parts: Iterable[object]) -> Iterator[tuple[Step, object]]:
-    return (([step, i], part) for i, part in enumerate(parts))
+def is_plain_value(value: object) -> bool:
+    """Say whether it never shows which of several equal objects a value is."""
+    if isinstance(value, _VALUES):
+        return True
+    module = type(value).__module__
+    return module.startswith("pandas._libs") or (  # NA, offsets
+        module.partition(".")[0] in _MODULES_OF_VALUES
+    )
 
 
-def _is_frame(cls: type) -> bool:
-    return cls.__module__.partition(".")[0] in ("pandas", "polars", "pyarrow")
+_CONTAINERS = frozenset((list, dict))
+_HEAP_TYPE = 1 << 9
+_IDENTITY_HASH: Any = object.__hash__
 
 
-def _blocks(frame: Any) -> list[Any]:
-    """Give the arrays of a frame whose memory others may share for good."""
-    if type(frame).__module__.partition(".")[0] != "pandas" or not shares_memory():
-        return []
-    return [
-        block.values for block in getattr(getattr(frame, "_mgr", None), "blocks", ())
-    ]
-
-
-def _attributes(owner: object) -> dict[str, object]:
-    """Give what stands in an object's dictionary and slots, without running code."""
-    try:
-        found = dict(object.__getattribute__(owner, "__dict__"))
-    except (AttributeError, TypeError):
-        found = {}
-    for cls in type(owner).__mro__:
-        for name, member in vars(cls).items():
-            if type(member) is _SlotType and "__slots__" in vars(cls):
-                try:
-                    found[name] = member.__get__(owner)
-                except AttributeError:  # not set
-                    continue
-    return found
-
-
-class _Slot:
-    __slots__ = ("slot",)
-
-
-_SlotType: Any = type(vars(_Slot)["slot"])
-
-
-def resolve(live: Mapping[str, object], path: list[Any]) -> Any:
+def resolve(
+    live: Mapping[str, object], path: list[Any], reach: Reach | None = None
+) -> Any:
     """Give the live object at a path.
 
     Raises
@@ -178,27 +199,13 @@ def resolve(live: Mapping[str, object], path: list[Any]) -> Any:
     value = live[name]
     try:
         for step, where in steps:
-            value = _follow(value, step, where)
+            if step == "r" and reach and isinstance(value, type | FunctionType):
+                value = reach(value)[where]
+            else:
+                value = follow(value, step, where)
     except (LookupError, TypeError, StopIteration) as error:
         raise Unresolved(f"{name!r} is not what the entry refers to") from error
     return value
 
 
-def _follow(value: Any, step: str, where: Any) -> Any:
-    cls = type(value)
-    if step == "i" and cls in (list, tuple, deque):
-        return value[where]
-    if step == "k" and cls in _DICTS:
-        return value[where]
-    if step == "n" and cls in _DICTS:
-        return next(islice(value.values(), where, None))
-    if step == "f" and cls is np.ndarray:
-        return value.flat[where]
-    if step == "b":
-        return _blocks(value)[where]
-    if step == "a":
-        return _attributes(value)[where]
-    raise TypeError(f"no step {step!r} into {cls.__name__}")
-
-
-kind("live", lambda decoder, content: resolve(decoder.live, content))
+kind("live", lambda decoder, content: resolve(decoder.live, content, decoder.reach))

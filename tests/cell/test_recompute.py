@@ -13,6 +13,7 @@ import nbcache
 from nbcache import api, randomness
 from nbcache.cell.recompute import recompute_cell
 from nbcache.errors import CacheWarning, NotCached, UntrustedEntry
+from nbcache.keys import hashing
 from nbcache.storage.entry import Entry
 
 TIME = "%%cached fit\nimport time\ny = time.perf_counter_ns()"
@@ -332,3 +333,59 @@ def test_a_cell_that_awaits_is_run_although_the_loop_is_busy(kernel):
     assert (ran.page, ran.traceback) == ([], "")
     assert kernel.run(cell).stdout == "told\n"
     assert kernel.run("t > before").result == {"text/plain": "True"}
+
+
+# --- inputs that the cell changes in place
+
+CHANGING = {
+    "list": ("x = [1, [2]]", "x[1].append(3)"),
+    "array": ("import numpy as np\nx = np.arange(3)", "x[0] = 9"),
+    "frame": (
+        "import pandas as pd\nx = pd.DataFrame({'a': [1, 2]})",
+        "x['b'] = x.a * 2\nx.loc[0, 'a'] = 7",
+    ),
+    "generator": (
+        "import numpy as np\nx = np.random.default_rng(1)",
+        "x.random(5); x.spawn(1)",
+    ),
+    "instance": (
+        "class M:\n    seen = []\nx = M()",
+        "x.a = 1\nx.seen.append(2)\nM.count = 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_inputs_that_the_cell_changes_are_as_before(shell, name):
+    """The entry holds what became of them, the notebook sees nothing of it."""
+    before, change = CHANGING[name]
+    cell = f"%%cached fit\n{change}\ny = 5"
+    run(shell, before, cell)
+    held = shell.user_ns["x"]
+    after = hashing.digest(held)
+    run(shell, before)
+    again = shell.user_ns["x"]
+    was = hashing.digest(again)
+    outcome = recompute(shell)
+    assert outcome.stored
+    assert shell.user_ns["x"] is again
+    assert hashing.digest(again) == was != after
+    run(shell, cell)
+    assert nbcache.last().hit
+    assert hashing.digest(again) == after
+
+
+def test_reading_an_entry_changes_its_inputs(shell):
+    """``--read`` leaves what a hit leaves."""
+    run(shell, "x = [1]", "%%cached fit\nx.append(2)\ny = x", "x = [1]; z = x; del y")
+    run(shell, "%%cached fit --read\nx.append(2)\ny = x")
+    assert shell.user_ns["z"] == [1, 2]
+    assert shell.user_ns["y"] is shell.user_ns["z"]
+
+
+def test_reading_an_entry_whose_input_is_gone_says_so(shell, capsys):
+    """Nothing is bound."""
+    run(shell, "x = [1]", "%%cached fit\nx.append(2)\ny = 1", "del x, y")
+    shell.run_cell("%%cached fit --read\nx.append(2)\ny = 1")
+    assert "'x', which the entry refers to, does not exist" in capsys.readouterr().err
+    assert "y" not in shell.user_ns
