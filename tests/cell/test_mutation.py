@@ -476,7 +476,7 @@ REFUSED = {
     "a class that the cell defines and alters": (
         "x = 1",
         "class C:\n    items = []\nC.items.append(x)",
-        "defines 'C' and then alters it",
+        "changed 'C' after defining it",
     ),
     "member of a set": (
         "class A: pass\nx = {A()}",

@@ -115,7 +115,6 @@ def test_source_of_functions_is_found(notebook):
 
 def test_min_time_is_handed_on(notebook):
     """Short cells are not stored."""
-    pytest.importorskip("nbcache.conditions")
     notebook("%nbcache auto --min-time 1h")
     notebook("x = 1\ny = x")
     notebook("%nbcache auto off")
