@@ -135,6 +135,7 @@ class Wrapper(Generic[P, R]):
         """
         bound = self._bound(args, kwargs)
         name, options, core = self._own_name, self._options, self._options.core()
+        settings = core.settings
         found = bound_key(self._function, name, bound, options)
         request = Request(
             key=found.key,
@@ -144,10 +145,10 @@ class Wrapper(Generic[P, R]):
             notebook=notebook_name(),
             refresh=refresh,
             write=(options.write or refresh) and not core.settings.read_only,
-            expires_after=options.expires_after,
+            expires_after=_either(options.expires_after, settings.expires_after),
             validate=options.validate,
-            min_seconds=options.min_seconds,
-            lock_timeout=options.lock_timeout,
+            min_seconds=options.min_seconds or settings.min_seconds,
+            lock_timeout=_either(options.lock_timeout, settings.lock_timeout),
             tags=options.tags,
             private=options.private,
             memory=options.memory,
@@ -398,3 +399,8 @@ def _with_note(text: str | None, left_out: list[str]) -> str | None:
         return text
     note = f"Not part of the cache's key: {', '.join(left_out)}."
     return f"{inspect.cleandoc(text)}\n\n{note}" if text else note
+
+
+def _either(option: float | None, setting: float | None) -> float | None:
+    """Give an option, or where it is not given the setting."""
+    return setting if option is None else option
