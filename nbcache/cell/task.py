@@ -241,7 +241,7 @@ class CellTask:
         found = {
             name: value
             for name, value in self.namespace.items()
-            if not is_ipythons(name)
+            if (name in stores or not is_ipythons(name))
             and name not in self.repeated
             and (name not in starred or starred[name] is not value)
             and (name in stores or run.before.get(name, _MISSING) is not value)

@@ -155,6 +155,10 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
                 return reduced
         elif isinstance(value, _REFUSED) and not isinstance(value, _ACCEPTED):
             raise pickle.PicklingError(f"cannot pickle {cls.__name__!r} objects")
+        elif isinstance(value, type):
+            if "__slots__" in vars(value) and value.__module__ == "__main__":
+                # cloudpickle makes such a class without its slots
+                raise pickle.PicklingError(f"cannot pickle class {value.__name__!r}")
         elif cls not in self.dispatch_table and _is_named(value):
             # by then the name may stand for something else
             raise pickle.PicklingError(f"cannot pickle {cls.__name__!r} objects")
@@ -163,7 +167,5 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 def _is_named(value: Any) -> bool:
     """Say whether pickle would find an object again by a name of the notebook."""
-    if isinstance(value, type | FunctionType):
-        return False
     home = getattr(value, "__dict__", {}).get("__module__")
     return home == "__main__" and isinstance(value.__reduce_ex__(5), str)
