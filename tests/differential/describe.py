@@ -38,6 +38,7 @@ _DUNDERS = frozenset(
         "__cached__",
         "__file__",
         "__hash__",
+        "__slotnames__",
     ]
 )
 
@@ -139,7 +140,8 @@ class _Walk:
             dtypes = f"{value.dtypes} {value.index!r} {dict(value.attrs)} {value.flags}"
             dtypes += f" {value.columns!r}" if isinstance(value, pd.DataFrame) else ""
             dtypes += f" {value.name!r}" if isinstance(value, pd.Series) else ""
-        self.lines[path] = f"{type(value).__name__} {without_addresses(dtypes)}\n{text}"
+        shown = f"{type(value).__name__} {dtypes}\n{text}"
+        self.lines[path] = without_addresses(shown)
         if isinstance(value, pd.DataFrame):
             series = [value.iloc[:, number] for number in range(value.shape[1])]
         else:

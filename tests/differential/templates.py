@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a statement to a line
+# ruff: noqa: E501, ISC004 - a statement to a line
 """Statements that notebooks are made of: see `programs` for how to read them."""
 
 __all__ = ["FILES", "GROUPS", "IMPORTS", "SEEDS"]
