@@ -104,8 +104,8 @@ class CellTask:
             try:
                 inputs = watch(self._live(before))
                 self._classes.hold(inputs.classes())
-                touched = trace.recording(self.identity.named(self.body.tree))
-                touched = stack.enter_context(touched)
+                named = self.identity.named(self.body.tree)
+                touched = stack.enter_context(trace.recording(named))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())

@@ -153,17 +153,28 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
             reduced = functions.reduce_method(value)
             if reduced is not None:
                 return reduced
-        elif isinstance(value, _REFUSED) and not isinstance(value, _ACCEPTED):
-            raise pickle.PicklingError(f"cannot pickle {cls.__name__!r} objects")
-        elif cls not in self.dispatch_table and _is_named(value):
-            # by then the name may stand for something else
+        elif (
+            (isinstance(value, _REFUSED) and not isinstance(value, _ACCEPTED))
+            or _has_slots(value)
+            or (cls not in self.dispatch_table and _is_named(value))
+        ):
             raise pickle.PicklingError(f"cannot pickle {cls.__name__!r} objects")
         return super().reducer_override(value)
 
 
+def _has_slots(value: Any) -> bool:
+    """Say whether it is a class that cloudpickle would make without its slots."""
+    if not isinstance(value, type) or value.__module__ != "__main__":
+        return False
+    return bool(vars(value).get("__slots__"))
+
+
 def _is_named(value: Any) -> bool:
-    """Say whether pickle would find an object again by a name of the notebook."""
-    if isinstance(value, type | FunctionType):
+    """Say whether pickle would find an object again by a name of the notebook.
+
+    By then the name may stand for something else.
+    """
+    if isinstance(value, type):
         return False
     home = getattr(value, "__dict__", {}).get("__module__")
     return home == "__main__" and isinstance(value.__reduce_ex__(5), str)

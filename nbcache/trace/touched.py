@@ -148,19 +148,20 @@ class Trace:
 
     def append(self, name: str) -> None:
         """Note a file about to be appended to."""
-        self._change(name, "appends to", "would not append again")
+        # also to a file that is not there yet: by the next run it is
+        self._change(name, "appends to", "would not append again", always=True)
 
     def update(self, name: str) -> None:
         """Note a file about to be changed in place."""
         self._change(name, "changes", "would not")
 
-    def _change(self, name: str, does: str, hit: str) -> None:
+    def _change(self, name: str, does: str, hit: str, *, always: bool = False) -> None:
         path = os.path.abspath(name)
         if path in self._written or not _is_users(path):
             return
         if os.path.isdir(path):
             return  # a nameless file in it
-        if os.path.exists(path) and os.path.getsize(path):
+        if always or (os.path.exists(path) and os.path.getsize(path)):
             self.give_up(
                 f"it {does} the file {name}, which a hit {hit}. "
                 "Write a new file, or do that in a cell or function that is not cached"

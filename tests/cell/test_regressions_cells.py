@@ -61,6 +61,21 @@ CASES = {
         "f(1), f.cache_info().misses",
         "cannot store",
     ),
+    "a class with slots that is defined in a branch": Case(
+        "",
+        "if True:\n    class S:\n        __slots__ = ('x',)\n",
+        "sorted(vars(S))",
+        "cannot store",
+    ),
+    "a name of IPython's that the cell binds": Case(
+        "", "for _ in range(3): y = 1", "_"
+    ),
+    "a file that the cell begins by appending": Case(
+        "import os, tempfile\nfolder = tempfile.mkdtemp()\npath = f'{folder}/log'",
+        "with open(path, 'a') as file: print('x', file=file)\ndel file",
+        "open(path).read()",
+        "appends to",
+    ),
     "an attribute of a class": Case(CLASS, "M.k = 5", "M.k"),
     "a class that counts": Case(CLASS, "y = 1 if M() else 0", "M.k"),
     "an attribute of a module": Case(

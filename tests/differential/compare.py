@@ -190,10 +190,10 @@ def _needless(program: Program, runs: list[dict[str, Any]], verdict: Verdict) ->
         if told["outcomes"] and told["outcomes"][-1]["stored"]
     }
     same = _unaffected(program)
-    for number in sorted(stored):
-        cell = program.first.cells[number]
-        if _depends_on_earlier_run(cell.text, program.fresh):
-            continue
+    texts = [cell.text for cell in program.first.cells]
+    # files that the run before left, or not, matter to these
+    others = _reached(texts, [text for text in texts if _FILES.search(text)])
+    for number in sorted(stored - others):
         for run, place in ((warm, same.get(number)), (again, number)):
             if place is None or not run["cells"][place]["outcomes"]:
                 continue
@@ -210,11 +210,6 @@ _FILES = re.compile(
     r"open|write|savetxt|save|dump|to_csv|to_json|listdir|glob|exists|remove|unlink|"
     r"mkdir|makedirs|iterdir|is_file"
 )
-
-
-def _depends_on_earlier_run(text: str, fresh: bool) -> bool:
-    """Say whether files that the run before left, or not, matter to a cell."""
-    return _FILES.search(text) is not None
 
 
 _WORDS = re.compile(r"[A-Za-z_]\w*")
@@ -274,19 +269,29 @@ def _unaffected(program: Program) -> dict[int, int]:
     changed += [t for j, t in enumerate(second) if j not in set(places.values())]
     if any(_EVERYWHERE.search(text) for text in changed):
         return {}
-    words = {word for text in changed for word in _WORDS.findall(text)} - _COMMON
-    same = dict(places)
+    reached = _reached(first, changed)
+    return {
+        i: j
+        for i, j in places.items()
+        if i not in reached and not (changed and re.search(r"\b_+\d*\b|Out", first[i]))
+    }
+
+
+def _reached(texts: list[str], sources: list[str]) -> set[int]:
+    """Give the cells that some pieces of code reach: by words, and so on from them."""
+    words = {word for text in sources for word in _WORDS.findall(text)} - _COMMON
+    reached: set[int] = set()
     while True:
-        hit = [i for i in same if words & set(_WORDS.findall(first[i]))]
-        if not hit:
-            return {
-                i: j
-                for i, j in same.items()
-                if not (changed and re.search(r"\b_+\d*\b|Out", first[i]))
-            }
-        for i in hit:
-            text = first[i]
-            if _EVERYWHERE.search(text):
-                return {}
-            words |= set(_WORDS.findall(text)) - _COMMON
-            del same[i]
+        more = {
+            number
+            for number, text in enumerate(texts)
+            if number not in reached
+            and (words & set(_WORDS.findall(text)) or text in sources)
+        }
+        if not more:
+            return reached
+        reached |= more
+        for number in more:
+            if _EVERYWHERE.search(texts[number]) and texts[number] not in sources:
+                return set(range(len(texts)))
+            words |= set(_WORDS.findall(texts[number])) - _COMMON

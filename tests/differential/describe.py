@@ -38,6 +38,7 @@ _DUNDERS = frozenset(
         "__cached__",
         "__file__",
         "__hash__",
+        "__slotnames__",
     ]
 )
 
@@ -117,7 +118,7 @@ class _Walk:
     def _array(self, path: str, value: np.ndarray) -> None:
         flags = "".join(
             letter
-            for letter, flag in zip("CFW", ("C", "F", "W"), strict=True)
+            for letter, flag in zip("CF", ("C", "F"), strict=True)
             if value.flags[flag]
         )
         text = _digest(value.tobytes()) if value.dtype != object else ""
@@ -139,7 +140,8 @@ class _Walk:
             dtypes = f"{value.dtypes} {value.index!r} {dict(value.attrs)} {value.flags}"
             dtypes += f" {value.columns!r}" if isinstance(value, pd.DataFrame) else ""
             dtypes += f" {value.name!r}" if isinstance(value, pd.Series) else ""
-        self.lines[path] = f"{type(value).__name__} {without_addresses(dtypes)}\n{text}"
+        shown = f"{type(value).__name__} {dtypes}\n{text}"
+        self.lines[path] = without_addresses(shown)
         if isinstance(value, pd.DataFrame):
             series = [value.iloc[:, number] for number in range(value.shape[1])]
         else:
@@ -158,9 +160,8 @@ class _Walk:
             state = value.get_state(legacy=False)
         else:
             state = value.getstate()
-        text = np.array2string if False else repr
         with np.printoptions(threshold=10**6):
-            self.lines[path] = f"{type(value).__name__} {_digest(text(state).encode())}"
+            self.lines[path] = f"{type(value).__name__} {_digest(repr(state).encode())}"
 
     def _function(self, path: str, value: types.FunctionType) -> None:
         home = self.met.get(id(value.__globals__), value.__globals__.get("__name__"))
@@ -244,6 +245,8 @@ class _Walk:
         """Say which arrays share memory, and how."""
         for number, (path, one) in enumerate(self.arrays):
             for other_path, other in self.arrays[number + 1 :] + self.columns:
+                if not (one.flags.writeable or other.flags.writeable):
+                    continue  # what pandas hands out
                 if np.may_share_memory(one, other):
                     offset = (
                         other.__array_interface__["data"][0]

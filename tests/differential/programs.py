@@ -229,17 +229,8 @@ def _edited(draw, edit, cells, files, scope) -> tuple[Notebook, dict[int, int]]:
     text = cells[place].text
     if edit == "comment":
         others[place] = Cell(f"# why\n{text}  # because", cells[place].cached)
-        if text.rstrip().endswith(";") or text.startswith("%"):
-            others[place] = cells[place]
     elif edit == "layout":
-        others[place] = Cell(
-            re.sub(r"^(\w+) = (.*)$", r"\1  =  (\2)", text, count=1, flags=re.MULTILINE)
-            if False
-            else "\n\n" + text.replace("\n", "\n\n")
-            if '"""' not in text
-            else text,
-            cells[place].cached,
-        )
+        others[place] = Cell("\n\n" + text.replace("\n", "\n\n"), cells[place].cached)
     elif edit == "constant" and _MARK.search(text):
         number = draw(st.integers(0, len(_MARK.findall(text)) - 1))
         others[place] = Cell(_rendered(text, number), cells[place].cached)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, ISC004 - a statement to a line
 """Statements that notebooks are made of: see `programs` for how to read them."""
 
 __all__ = ["FILES", "GROUPS", "IMPORTS", "SEEDS"]
@@ -235,10 +236,11 @@ _CODE = [
     "def {new:func}(x):\n    {new:func}.calls = x\n    return x",
     "{new:func} = lambda x: x - {c}",
     "{new:func} = lambda x, k={c}: x * k",
-    "{new:func} = functools.partial({func}, {c})",
+    "{new:part} = functools.partial({func}, {c})",
+    "{new:int} = {part}()",
     "{new:func} = {func}",
     "{func}.note = {c}",
-    "{new:func} = functools.lru_cache({func})",
+    "{new:lru} = functools.lru_cache({func})",
     "def {new:maker}(n):\n    def inner(x):\n        return x + n\n    return inner",
     "def {new:maker}(n):\n    count = n\n    def inner(x):\n        nonlocal count\n"
     "        count += x\n        return count\n    return inner",
