@@ -23,7 +23,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_a_value_comes_back(value):
     """With its type, at every level."""
     back = plain.decoded(json.loads(json.dumps(plain.encoded(value))))
