@@ -7,6 +7,7 @@ long, or fail.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 from collections.abc import Callable, Iterable, Sized
 from typing import Any
@@ -207,6 +208,8 @@ def _instance(value: Any, kind: type) -> str:
         names = [field.name for field in dataclasses.fields(kind)]
     elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
         names = list(kind._fields)
+    elif isinstance(value, functools.partial):
+        names = []  # asking for its dictionary would give it one, which shows
     else:
         names = [n for n in getattr(value, "__dict__", {}) if isinstance(n, str)]
     public = [name for name in names if not name.startswith("_")]

@@ -98,6 +98,9 @@ def _write_named(encoder: Encoder, value: Any) -> Node:
     digest = encoder.digest_of(value) if isinstance(value, type) else None
     if digest is not None:
         return ["class", encoder.class_number(value, digest)]
+    if isinstance(value, type) and encoder.live.holds(value):
+        name = by_name(value)
+        return encoder.live.node(value) if name is None else ["name", list(name)]
     by_code = isinstance(value, FunctionType) and (
         encoder.namespace is not None and value.__globals__ is encoder.namespace
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Iterator
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,7 @@ def _innermost(
 
 
 _DEEPEST = 20
+_OF_PARTIALS = ("func", "args", "keywords")
 
 
 def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
@@ -165,8 +167,13 @@ def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value[:1000]):
             yield f"[{i}]", part
+    if isinstance(value, partial):  # which would get a dictionary if asked for it
+        yield from ((f".{name}", getattr(value, name)) for name in _OF_PARTIALS)
+        return
+    if isinstance(value, type | ModuleType):
+        return
     state = getattr(value, "__dict__", None)
-    if isinstance(state, dict) and not isinstance(value, type | ModuleType):
+    if isinstance(state, dict):
         for name, part in list(state.items()):
             yield f".{name}", part
     if isinstance(value, FunctionType):

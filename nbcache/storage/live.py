@@ -82,6 +82,11 @@ class LiveIndex:
         for name, value in more.items():
             self._enter(value, name, [], deque())
 
+    def holds(self, value: object) -> bool:
+        """Say whether a path leads to a value, also to a class, module or tuple."""
+        self.ids()
+        return id(value) in self._found
+
     def objects(self) -> list[object]:
         """Give all live objects and parts that were found."""
         self.ids()

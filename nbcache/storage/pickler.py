@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,8 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
             digest = encoder.digest_of(value)
             if digest is not None:
                 return ("class", encoder.class_number(value, digest))
+            if encoder.live.holds(value):
+                return ("live", encoder.live.path(value))
         return None
 
     def _in_tree(self, value: Any, node: list[Any]) -> Any:
@@ -159,7 +162,25 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
             or (cls not in self.dispatch_table and _is_named(value))
         ):
             raise pickle.PicklingError(f"cannot pickle {cls.__name__!r} objects")
-        return super().reducer_override(value)
+        reduced = super().reducer_override(value)
+        return _new_class(value, reduced) if isinstance(value, type) else reduced
+
+
+def _new_class(value: type, reduced: Any) -> Any:
+    """Have cloudpickle make a class anew, as running its code does.
+
+    It would look for one that this process made from the same class, and forget that
+    instances have no dictionary.
+    """
+    if reduced is NotImplemented or reduced[0] is not _make_skeleton_class:
+        return reduced
+    kind, name, bases, body, _, extra = reduced[1]
+    if vars(value).get("__slots__") == ():
+        body = {**body, "__slots__": ()}
+    return reduced[0], (kind, name, bases, body, None, extra), *reduced[2:]
+
+
+_make_skeleton_class = getattr(cloudpickle.cloudpickle, "_make_skeleton_class", None)
 
 
 def _has_slots(value: Any) -> bool:
@@ -174,7 +195,8 @@ def _is_named(value: Any) -> bool:
 
     By then the name may stand for something else.
     """
-    if isinstance(value, type):
+    # asking for the dictionary of a partial gives it one, which shows
+    if isinstance(value, type | partial):
         return False
     home = getattr(value, "__dict__", {}).get("__module__")
     return home == "__main__" and isinstance(value.__reduce_ex__(5), str)
