@@ -13,6 +13,7 @@ import numpy as np
 
 from nbcache.storage import functions
 from nbcache.storage.codec_dtypes import spec_of
+from nbcache.storage.finished import reduce_finished
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_encode import Encoder
@@ -47,6 +48,7 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._encoder = encoder
         self._modules: dict[int, str] = {}
         self._clean: set[int] = set()
+        self._roots = {id(value) for value, _ in encoder.leaves}
         super().__init__(self.stream, 5, buffer_callback=self._take)
 
     def _take(self, buffer: pickle.PickleBuffer) -> bool:
@@ -137,6 +139,9 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, value: Any) -> Any:
         """Say how a value is pickled, where cloudpickle does not know it best."""
         cls = type(value)
+        left = reduce_finished(value, by_itself=id(value) in self._roots)
+        if left is not None:
+            return left
         if cls is FunctionType:
             encoder = self._encoder
             reduced = functions.reduce_function(
