@@ -45,14 +45,6 @@ _PLACES: dict[tuple[str, str], str] = {
     ("_io", "TextIOWrapper"): "connections",
     ("socket", "socket"): "connections",
     ("http.client", "HTTPResponse"): "connections",
-    ("_thread", "lock"): "locks",
-    ("_thread", "RLock"): "locks",
-    ("threading", "Event"): "locks",
-    ("threading", "Semaphore"): "locks",
-    ("threading", "BoundedSemaphore"): "locks",
-    ("queue", "Queue"): "locks",
-    ("queue", "LifoQueue"): "locks",
-    ("queue", "PriorityQueue"): "locks",
 }
 
 
@@ -67,22 +59,16 @@ def _kind(module: str, name: str) -> Kind | None:
 
 def names() -> list[str]:
     """Give ``module.name`` of the classes whose finished values can be told."""
-    return [
-        f"{module}.{name}"
-        for (module, name), place in _PLACES.items()
-        if place != "locks"
-    ]
+    return [f"{module}.{name}" for module, name in _PLACES]
 
 
-def described(value: Any, *, locks: bool = False) -> Finished | None:
+def described(value: Any) -> Finished | None:
     """Give what is left of a finished handle.
 
     Parameters
     ----------
     value : object
         Anything.
-    locks : bool, optional
-        Whether locks, events and queues that nobody waits for count too.
 
     Returns
     -------
@@ -91,8 +77,6 @@ def described(value: Any, *, locks: bool = False) -> Finished | None:
     """
     cls = type(value)
     place = (cls.__module__, cls.__qualname__)
-    if place not in _PLACES or (_PLACES[place] == "locks" and not locks):
-        return None
     kind = _kind(*place)
     if kind is None or cls is not kind.of(sys.modules):
         return None

@@ -123,7 +123,9 @@ def _nothing() -> None:
 
 def _take_pool(pool: Any) -> Left | None:
     handlers = [getattr(pool, name) for name in _HANDLERS]
-    running = any(one.is_alive() for one in (*handlers, *pool._pool))
+    # nothing waits for the threads of a pool, which end when they see that it has
+    workers = pool._pool if type(pool).__name__ == "Pool" else []
+    running = any(one.is_alive() for one in (*handlers, *workers))
     if pool._state not in ("CLOSE", "TERMINATE") or running or pool._cache:
         return None
     method = getattr(pool._ctx, "get_start_method", lambda: "")()
@@ -168,7 +170,7 @@ def _result_maker(name: str) -> Any:
     def make(home: Any, state: dict[str, Any]) -> Any:
         event = threading.Event()
         event.set()
-        more = {"_event": event, "_pool": None, "_cache": {}}
+        more: dict[str, Any] = {"_event": event, "_pool": None, "_cache": {}}
         return _bare(getattr(home, name), {**state, **more})
 
     return make
@@ -240,12 +242,11 @@ def _number(pipe: Any) -> Any:
 
 
 def _make_popen(home: Any, state: dict[str, Any], files: list[Any]) -> Any:
-    made = [
-        one and _closed_pipe(*one, "w" if place == 0 else "r")
-        for place, one in enumerate(files)
-    ]
+    pipes = {
+        name: one and _closed_pipe(one[0], one[1], "w" if name == "stdin" else "r")
+        for name, one in zip(_PIPES, files, strict=True)
+    }
     more = {"_input": None, "_waitpid_lock": threading.Lock()}
-    pipes = dict(zip(_PIPES, made, strict=True))
     return _bare(home.Popen, {**state, **pipes, **more})
 
 

@@ -67,7 +67,8 @@ def _take_generator(generator: Any) -> Left | None:
 
 
 def _make_generator(_: Any, name: str, qualname: str) -> Any:
-    made: Any = (one for one in ())
+    nothing: tuple[Any, ...] = ()
+    made: Any = (one for one in nothing)
     made.__name__, made.__qualname__ = name, qualname
     made.close()
     return made

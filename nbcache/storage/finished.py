@@ -12,23 +12,20 @@ __all__ = ["make_finished", "reduce_finished"]
 _NAMES = frozenset(finished.names()) - {"builtins.generator"}
 
 
-def reduce_finished(value: Any, *, by_itself: bool) -> Any:
+def reduce_finished(value: Any) -> Any:
     """Give how pickle makes a finished handle again; None for all other values.
 
     Parameters
     ----------
     value : object
         Anything.
-    by_itself : bool
-        Whether the user holds it, not an object that only pickle knows: there, a lock
-        tells that the object is not to be copied.
 
     Raises
     ------
     PicklingError
         It is a handle that is not finished.
     """
-    left = finished.described(value, locks=by_itself)
+    left = finished.described(value)
     if left is not None:
         return make_finished, (left.module, left.name, left.parts)
     cls = type(value)

@@ -48,7 +48,6 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._encoder = encoder
         self._modules: dict[int, str] = {}
         self._clean: set[int] = set()
-        self._roots = {id(value) for value, _ in encoder.leaves}
         super().__init__(self.stream, 5, buffer_callback=self._take)
 
     def _take(self, buffer: pickle.PickleBuffer) -> bool:
@@ -139,7 +138,7 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, value: Any) -> Any:
         """Say how a value is pickled, where cloudpickle does not know it best."""
         cls = type(value)
-        left = reduce_finished(value, by_itself=id(value) in self._roots)
+        left = reduce_finished(value)
         if left is not None:
             return left
         if cls is FunctionType:
