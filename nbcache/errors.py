@@ -56,6 +56,17 @@ class UnhashableValue(NbcacheError, TypeError):
         )
 
 
+class ResizedArray(UnhashableValue):
+    """A cell may resize an array in place, which must have no other owner then."""
+
+    def of_cell(self) -> str:
+        """Say what to do instead."""
+        return (
+            f"it may resize an array of {self.path!r} in place, which numpy refuses "
+            "while a cache looks at it. Make a new one: numpy.resize"
+        )
+
+
 class UnstorableValue(NbcacheError, TypeError, ValueError):
     """A value cannot be written to an entry.
 

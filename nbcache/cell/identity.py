@@ -15,6 +15,7 @@ from nbcache.cell import magics
 from nbcache.cell.body import Body
 from nbcache.cell.lasting_calls import lasting_call
 from nbcache.cell.options import CellOptions
+from nbcache.cell.resizing import require_no_resizing
 from nbcache.cell.scripts import importable
 from nbcache.keys import details, flow, hashing, modules, source, uses
 from nbcache.keys.dependencies import Dependencies, is_users
@@ -106,13 +107,15 @@ def identify(
         if not label.startswith("input ")
     }
     reached |= {f"in {label}": holder for label, holder in collected.holders.items()}
+    functions = collected.functions()
+    require_no_resizing(expansion.tree, functions, {**reached, **inputs}, namespace)
     return CellIdentity(
         found,
         key,
         tuple(also),
         inputs,
         reached,
-        collected.functions(),
+        functions,
         refused,
         expansion.tree,
     )

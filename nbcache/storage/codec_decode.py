@@ -150,9 +150,9 @@ class Decoder:
         # numpy overflows, takes negative offsets, and reads memory that is not ours
         if not 0 <= start <= len(data) - nbytes:
             raise ValueError("an array outside its member")
-        if fortran:
-            return np.ndarray(shape, dtype, data, start, order="F")
-        return np.ndarray(shape, dtype, data, start)
+        # copied, as arrays with memory of their own can be resized
+        order = "F" if fortran else "C"
+        return np.ndarray(shape, dtype, data, start, order=order).copy("K")
 
     # ------------------------------------------------------------ names
 

@@ -277,9 +277,12 @@ class Archive:
         )  # numpy does not copy what lies between fields
         if plain and start >= self._tail_start and header.nbytes:
             return _array(header, self._tail, start - self._tail_start).copy("K")
-        data = np.empty(header.nbytes, np.uint8)
-        self._read_into(data.data, start)
-        return _array(header, data.data, 0)
+        # not over a buffer: arrays with memory of their own can be resized
+        array = np.empty(header.shape, header.dtype, "F" if header.fortran else "C")
+        if header.nbytes:
+            flat = array.reshape(-1, order="A")
+            self._read_into(flat.view(np.uint8).data, start)
+        return array
 
     def _inflated(self, member: Member, start: int) -> Array:
         if member.size > LARGEST_RATIO * (member.packed + 1) or (
