@@ -177,9 +177,13 @@ def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
         for name, part in list(state.items()):
             yield f".{name}", part
     if isinstance(value, FunctionType):
-        closure = value.__closure__ or ()
-        for name, cell in zip(value.__code__.co_freevars, closure, strict=True):
-            try:
-                yield f".{name}", cell.cell_contents
-            except ValueError:  # empty
-                continue
+        yield from _closure_of(value)
+
+
+def _closure_of(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    closure = function.__closure__ or ()
+    for name, cell in zip(function.__code__.co_freevars, closure, strict=True):
+        try:
+            yield f".{name}", cell.cell_contents
+        except ValueError:  # empty
+            continue
