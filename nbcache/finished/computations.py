@@ -128,14 +128,14 @@ def _take_pool(pool: Any) -> Left | None:
     running = any(one.is_alive() for one in (*handlers, *workers))
     if pool._state not in ("CLOSE", "TERMINATE") or running or pool._cache:
         return None
-    method = getattr(pool._ctx, "get_start_method", lambda: "")()
+    method = pool._ctx.get_start_method(allow_none=True)
     parts = (_own(pool, *_OF_POOL), pool._state, len(pool._pool), method)
     return parts, parts
 
 
 def _pool_maker(name: str) -> Any:
     def make(
-        home: Any, settings: dict[str, Any], state: str, size: int, method: str
+        home: Any, settings: dict[str, Any], state: str, size: int, method: str | None
     ) -> Any:
         return _bare(
             getattr(home, name),
@@ -143,7 +143,7 @@ def _pool_maker(name: str) -> Any:
                 **settings,
                 "_pool": [_Ended() for _ in range(size)],
                 "_state": state,
-                "_ctx": multiprocessing.get_context(method or None),
+                "_ctx": multiprocessing.get_context(method),
                 "_cache": {},
                 "_terminate": _nothing,
                 **{handler: _Ended() for handler in _HANDLERS},

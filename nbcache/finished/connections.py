@@ -18,13 +18,14 @@ def _take_database(connection: Any) -> Left | None:
     except Exception as error:
         # the same error tells of another thread
         if "closed" in str(error):
-            return (connection.row_factory,), (connection.row_factory,)
+            parts = (connection.row_factory, connection.text_factory)
+            return parts, parts
     return None
 
 
-def _make_database(home: Any, row_factory: Any) -> Any:
+def _make_database(home: Any, row_factory: Any, text_factory: Any) -> Any:
     made = home.connect(":memory:")
-    made.row_factory = row_factory
+    made.row_factory, made.text_factory = row_factory, text_factory
     made.close()
     return made
 

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import http.client
 import io
 import multiprocessing
 import multiprocessing.pool
@@ -119,6 +120,22 @@ def compressed(folder, mode):
     return made
 
 
+class Sent:
+    """Stands for a socket on which an answer came."""
+
+    def makefile(self, mode):
+        """Give what was sent."""
+        return io.BytesIO(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+
+def response():
+    made = http.client.HTTPResponse(Sent())
+    made.begin()
+    with made:
+        assert made.read() == b"hi"
+    return made
+
+
 def read_rows(kind, folder):
     (folder / "a.csv").write_text("a;b\n1;2\n3;4\n")
     with open(folder / "a.csv", newline="") as file:
@@ -162,6 +179,7 @@ FINISHED = {
     "rows": lambda folder: read_rows(csv.reader, folder),
     "rows by name": lambda folder: read_rows(csv.DictReader, folder),
     "writer": writer,
+    "response": lambda _: response(),
     "socket": lambda _: closed_socket(),
 }
 
