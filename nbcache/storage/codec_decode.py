@@ -151,8 +151,9 @@ class Decoder:
         if not 0 <= start <= len(data) - nbytes:
             raise ValueError("an array outside its member")
         # copied, as arrays with memory of their own can be resized
-        order = "F" if fortran else "C"
-        return np.ndarray(shape, dtype, data, start, order=order).copy("K")
+        if fortran:
+            return np.ndarray(shape, dtype, data, start, order="F").copy("F")
+        return np.ndarray(shape, dtype, data, start).copy()
 
     # ------------------------------------------------------------ names
 

@@ -161,12 +161,7 @@ _OF_PARTIALS = ("func", "args", "keywords")
 
 
 def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, part in list(value.items())[:1000]:
-            yield f"[{key!r}]", part
-    elif isinstance(value, list | tuple):
-        for i, part in enumerate(value[:1000]):
-            yield f"[{i}]", part
+    yield from _items_of(value)
     if isinstance(value, partial):  # which would get a dictionary if asked for it
         yield from ((f".{name}", getattr(value, name)) for name in _OF_PARTIALS)
         return
@@ -183,3 +178,12 @@ def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
                 yield f".{name}", cell.cell_contents
             except ValueError:  # empty
                 continue
+
+
+def _items_of(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, part in list(value.items())[:1000]:
+            yield f"[{key!r}]", part
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value[:1000]):
+            yield f"[{i}]", part
