@@ -8,13 +8,15 @@ than any stored form of a function, class or module.
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from nbcache.cell.magics import is_repeated
-from nbcache.keys import flow
+from nbcache.keys import flow, modules, origin, uses
 
-__all__ = ["repeated_nodes"]
+__all__ = ["imported_data", "repeated_nodes"]
 
 # decorators that only wrap or annotate; any other may do anything when applied
 _PURE_DECORATORS = frozenset(
@@ -80,6 +82,21 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
             nodes.append(statement)
             known |= names
     return nodes, known
+
+
+def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
+    """Give what the user's modules hold that statements import, by label."""
+    tree = ast.Module(nodes, [])
+    found: dict[str, Any] = {}
+    for name, level, names in uses.imported_modules(tree):
+        if level:
+            continue
+        for one in (name, *(f"{name}.{inner}" for inner in names)):
+            module = sys.modules.get(one)
+            if module is not None and origin.is_user_module(module):
+                held = modules.data(module).items()
+                found |= {f"import {one}.{label}": value for label, value in held}
+    return found
 
 
 def _stores(statement: ast.stmt) -> set[str]:

@@ -15,7 +15,7 @@ from nbcache.cell import figures
 from nbcache.cell.altered import watch_definitions
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
-from nbcache.cell.definitions import repeated_nodes
+from nbcache.cell.definitions import imported_data, repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.imports import watched_imports
@@ -321,11 +321,12 @@ class CellTask:
 
     def _definitions(self) -> dict[str, Any]:
         """Give what a hit defines before anything else."""
-        return {
+        functions = {
             f"definition {name}": self.namespace[name]
             for name in sorted(self.repeated)
             if isinstance(self.namespace.get(name), FunctionType)
         }
+        return {**functions, **imported_data(self.nodes)}
 
     # --- restoring
 

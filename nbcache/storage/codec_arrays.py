@@ -147,6 +147,8 @@ class ArrayPlaces:
             dtype = array.dtype
             if dtype.metadata is not None or dtype.hasobject:
                 return None
+            if not array.flags.writeable:
+                return None
             if dtype not in specs:
                 try:
                     specs[dtype] = spec_of(dtype)
@@ -281,6 +283,7 @@ def _may_stack(place: _Place) -> bool:
         place.node[0] == "a"
         and len(place.node) == 2
         and not (place.done or place.name or array.dtype.hasobject)
+        and array.flags.writeable
         and type(place.spec) is str
         and _is_small(array)
     )
@@ -363,6 +366,8 @@ def _share_live(places: list[_Place], live: list[Array], encoder: Encoder) -> No
 def _live_view(place: _Place, base: Array, node: Node) -> list[Any]:
     layout = [spec_of(base.dtype), list(base.shape), list(base.strides)]
     view = sharing.view_of(place.array, sharing.extent(base)[0])
+    # as writable as that one is by then
+    view[3] = view[3] or not base.flags.writeable
     return [node, place.spec, view, layout]
 
 
@@ -380,6 +385,8 @@ def _store(place: _Place, members: Members) -> None:
         if not _npy_reads(array.dtype):
             array = np.asarray(array, order="A").view(f"V{array.itemsize}")
         place.node[1] = {"in": members.add(array, place.name), "dtype": spec}
+    if not (place.array.flags.writeable or place.alone):
+        place.node[0] = "read-only"
     place.done = True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -151,8 +151,9 @@ class Decoder:
         if not 0 <= start <= len(data) - nbytes:
             raise ValueError("an array outside its member")
         # copied, as arrays with memory of their own can be resized
-        order: Literal["C", "F"] = "F" if fortran else "C"
-        return np.ndarray(shape, dtype, data, start, order=order).copy("K")
+        if fortran:
+            return np.ndarray(shape, dtype, data, start, order="F").copy("F")
+        return np.ndarray(shape, dtype, data, start).copy()
 
     # ------------------------------------------------------------ names
 

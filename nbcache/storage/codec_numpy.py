@@ -58,6 +58,12 @@ def _array(decoder: Decoder, content: Any) -> Array:
     return decoder.member(content)
 
 
+def _read_only(decoder: Decoder, content: Any) -> Array:
+    array = _array(decoder, content)
+    array.flags.writeable = False
+    return array
+
+
 def _view(decoder: Decoder, content: Any) -> Array:
     source, spec, view, *layout = content
     base = decoder.value(source)
@@ -79,7 +85,8 @@ def _write_objects(encoder: Encoder, value: Array) -> Node:
     except TypeError:
         return encoder.leaf(value)
     fortran = value.flags.f_contiguous and not value.flags.c_contiguous
-    content: list[Any] = [spec, list(value.shape), int(fortran), None]
+    how = int(fortran) + 2 * (not value.flags.writeable)
+    content: list[Any] = [spec, list(value.shape), how, None]
     node = encoder.begin(value, "objects", content)
     encoder.arrays.add(value, node, spec)
     flat = value.T.ravel() if fortran else value.ravel()
@@ -88,7 +95,7 @@ def _write_objects(encoder: Encoder, value: Array) -> Node:
 
 
 def _objects(decoder: Decoder, content: Any) -> Array:
-    spec, shape, fortran, items, *shared = content
+    spec, shape, how, items, *shared = content
     dtype = dtype_of(spec, objects=True)
     if not dtype.hasobject:
         raise ValueError(f"{dtype} holds no objects")
@@ -96,7 +103,7 @@ def _objects(decoder: Decoder, content: Any) -> Array:
     if not shared:
         if any(type(n) is not int for n in shape) or math.prod(shape) != length:
             raise ValueError("an array of objects is not as large as it says")
-        return np.empty(shape, dtype, "F" if fortran else "C")
+        return np.empty(shape, dtype, "F" if how & 1 else "C")
     group, total, view = shared[0]
     memory = decoder.object_groups.get(group)
     if memory is None:
@@ -109,16 +116,17 @@ def _objects(decoder: Decoder, content: Any) -> Array:
 
 def _fill_objects(decoder: Decoder, array: Array, content: Any) -> None:
     items = object_array(decoder, content[3])
-    target = array.T if content[2] else array
+    target = array.T if content[2] & 1 else array
     if target.size != len(items):
         raise ValueError("an array of objects is not as large as it says")
     target[...] = items.reshape(target.shape)
-    if len(content) > 4 and not content[4][2][3]:
+    if content[2] & 2:
         array.flags.writeable = False
 
 
 encoders[np.ndarray] = _write_array
 kind("a", _array)
+kind("read-only", _read_only)
 kind("view", _view)
 kind("objects", _objects, _fill_objects)
 

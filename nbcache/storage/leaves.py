@@ -161,12 +161,7 @@ _OF_PARTIALS = ("func", "args", "keywords")
 
 
 def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, part in list(value.items())[:1000]:
-            yield f"[{key!r}]", part
-    elif isinstance(value, list | tuple):
-        for i, part in enumerate(value[:1000]):
-            yield f"[{i}]", part
+    yield from _items_of(value)
     if isinstance(value, partial):  # which would get a dictionary if asked for it
         yield from ((f".{name}", getattr(value, name)) for name in _OF_PARTIALS)
         return
@@ -177,13 +172,18 @@ def _parts_of(value: Any) -> Iterator[tuple[str, Any]]:
         for name, part in list(state.items()):
             yield f".{name}", part
     if isinstance(value, FunctionType):
-        yield from _closure_of(value)
+        closure = value.__closure__ or ()
+        for name, cell in zip(value.__code__.co_freevars, closure, strict=True):
+            try:
+                yield f".{name}", cell.cell_contents
+            except ValueError:  # empty
+                continue
 
 
-def _closure_of(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    closure = function.__closure__ or ()
-    for name, cell in zip(function.__code__.co_freevars, closure, strict=True):
-        try:
-            yield f".{name}", cell.cell_contents
-        except ValueError:  # empty
-            continue
+def _items_of(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, part in list(value.items())[:1000]:
+            yield f"[{key!r}]", part
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value[:1000]):
+            yield f"[{i}]", part

@@ -69,18 +69,23 @@ class LiveIndex:
             queue: deque[object] = deque()
             for name, value in self._live.items():
                 self._enter(value, name, [], queue)
-            while queue and len(self._found) < MOST_PARTS:
-                owner = queue.popleft()
-                for step, part in self._parts(owner):
-                    self._enter(part, id(owner), step, queue)
-            self.complete = not queue
+            self._follow(queue)
         return self._ids
 
+    def _follow(self, queue: deque[object]) -> None:
+        while queue and len(self._found) < MOST_PARTS:
+            owner = queue.popleft()
+            for step, part in self._parts(owner):
+                self._enter(part, id(owner), step, queue)
+        self.complete = self.complete and not queue
+
     def add(self, more: Mapping[str, object]) -> None:
-        """Take in objects, without their parts, that exist by now."""
+        """Take in objects that exist by now."""
         self.ids()
+        queue: deque[object] = deque()
         for name, value in more.items():
-            self._enter(value, name, [], deque())
+            self._enter(value, name, [], queue)
+        self._follow(queue)
 
     def holds(self, value: object) -> bool:
         """Say whether a path leads to a value, also to a class, module or tuple."""

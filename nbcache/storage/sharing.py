@@ -108,16 +108,20 @@ def _share(one: Array, other: Array) -> bool:
 
 
 def cover(arrays: Sequence[Array]) -> int | None:
-    """Give the place of a gapless, writable array that holds the memory of all."""
+    """Give the place of a gapless array that holds the memory of all.
+
+    It is writable, unless nothing is.
+    """
     extents = [extent(array) for array in arrays]
     low = min(start for start, _ in extents)
     high = max(stop for _, stop in extents)
+    fixed = not any(array.flags.writeable for array in arrays)
     covering = [
         place
         for place, array in enumerate(arrays)
         if extents[place] == (low, high)
         and (array.flags.c_contiguous or array.flags.f_contiguous)
-        and array.flags.writeable
+        and (fixed or array.flags.writeable)
     ]
     # the array itself rather than one that views all of it
     return min(covering, key=lambda i: not arrays[i].flags.owndata, default=None)

@@ -197,6 +197,47 @@ CASES = {
     "a scalar that is bound and shown": Case(
         "import numpy as np", "z = np.float64(3)\nz", "z, [z, z]"
     ),
+    # --- which objects are one, and how they behave
+    "a part of a named tuple": Case(
+        "a = [1]",
+        "from collections import namedtuple\nP = namedtuple('P', 'q')\np = P(a)",
+        "p.q is a, hasattr(p, '__dict__')",
+    ),
+    "a class that takes the name of its base": Case(
+        "class M: pass\nold = M", "class M(M): x = 1", "M.__bases__[0] is old, M.x"
+    ),
+    "a partial that was looked at": Case(
+        "import functools\ndef f(*a): return a\ng = functools.partial(f, 1)",
+        "h = functools.partial(g, 4)",
+        "h.func is f, functools.partial(g, 2).func is f",
+    ),
+    "an attribute of a function whose name is bound anew": Case(
+        "import functools\ndef f(x): return x\nold = f",
+        "f.note = 4\nf = functools.partial(f, 1)",
+        "old.note, f.func is old",
+    ),
+    "a list of a module that the cell imports": Case(
+        "",
+        "import regmod\nheld = [regmod.L]",
+        "held[0] is regmod.L",
+        modules={"regmod": MODULE},
+    ),
+    "a read-only array": Case(
+        "import numpy as np",
+        "w = np.arange(3)\nw.setflags(write=False)\nv = w[1:]",
+        "w.flags.writeable, v.flags.writeable, np.shares_memory(v, w)",
+    ),
+    "a read-only array of objects": Case(
+        "import numpy as np",
+        "w = np.array([None, []], dtype=object)\nw.setflags(write=False)",
+        "w.flags.writeable, w",
+    ),
+    "an array that is resized": Case(
+        "import numpy as np\nx = np.arange(4)", "x.resize(8)", "x", "in place"
+    ),
+    "an array that is resized later": Case(
+        "import numpy as np", "x = np.arange(4)", "x.resize(8), x"
+    ),
     # --- classes and functions of the cell that hits had not found again
     "an enumeration": Case(
         "",

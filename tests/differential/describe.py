@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime
 import hashlib
 import random
 import re
@@ -20,6 +21,8 @@ import pandas as pd
 __all__ = ["described", "without_addresses"]
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, range, slice, np.generic)
+# which of several equal ones it is never shows
+_TIMES = (datetime.date, datetime.time, datetime.timedelta, pd.Period, type(pd.NaT))
 _ENTRIES = (dict, collections.OrderedDict, collections.Counter, collections.defaultdict)
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _DUNDERS = frozenset(
@@ -76,7 +79,8 @@ class _Walk:
     def visit(self, path: str, value: Any) -> None:
         if len(self.lines) > 3000:
             return
-        if isinstance(value, _ATOMS) and not hasattr(value, "__dict__"):
+        is_atom = isinstance(value, _ATOMS) and not hasattr(value, "__dict__")
+        if is_atom or isinstance(value, _TIMES):
             self.lines[path] = f"{type(value).__name__} {_atom(value)}"
         elif type(value) in (tuple, frozenset):
             self._elements(path, value)
@@ -118,7 +122,7 @@ class _Walk:
     def _array(self, path: str, value: np.ndarray) -> None:
         flags = "".join(
             letter
-            for letter, flag in zip("CF", ("C", "F"), strict=True)
+            for letter, flag in zip("CFW", ("C", "F", "W"), strict=True)
             if value.flags[flag]
         )
         text = _digest(value.tobytes()) if value.dtype != object else ""

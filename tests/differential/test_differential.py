@@ -6,12 +6,15 @@ import os
 
 import pytest
 from differential.compare import Laboratory
-from differential.programs import programs
+from differential.programs import Program, programs
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
-# as many as a normal run has time for; NBCACHE_TEST_PROGRAMS asks for more
+# as many as a normal run has time for
 NORMAL = 100
+# how many others the long run takes, and whether a normal failure is made smaller
 MANY = int(os.environ.get("NBCACHE_TEST_PROGRAMS", "5000"))
+SHRINK = "NBCACHE_TEST_SHRINK" in os.environ
+PHASES = [Phase.generate, *([Phase.shrink] if SHRINK else [])]
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +25,13 @@ def laboratory(tmp_path_factory):
     laboratory.close()
 
 
-def _agree(laboratory, program):
+def _agree(laboratory: Laboratory, program: Program) -> None:
     verdict = laboratory.judge(program)
     assume(not verdict.unfit)
     if verdict.wrong or verdict.needless:
         # the fault may be the program's own
         assume(not laboratory.repeatable(program))
-        pytest.fail(str(verdict))
+        pytest.fail(f"{verdict}\n\n{program!r}", pytrace=False)
 
 
 @pytest.mark.timeout(600)
@@ -37,6 +40,7 @@ def _agree(laboratory, program):
     derandomize=True,
     deadline=None,
     database=None,
+    phases=PHASES,
     suppress_health_check=list(HealthCheck),
 )
 @given(program=programs())
@@ -51,7 +55,7 @@ def test_cached_runs_agree_with_plain_ones(laboratory, program):
     max_examples=MANY,
     deadline=None,
     database=None,
-    phases=[Phase.generate, Phase.shrink],
+    phases=PHASES,
     suppress_health_check=list(HealthCheck),
 )
 @given(program=programs())
