@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from nbcache import config, info, loading, why
 from nbcache.cache import Core, notebook_name
+from nbcache.cores import core_of, core_with, default_core
 from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import options_of
 from nbcache.keys.key import Key
 from nbcache.outcome import Hit, Miss, Outcome, Request, outcomes
-from nbcache.storage.store import Store
+from nbcache.switches import disabled, read_only, refreshing
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -32,6 +32,7 @@ __all__ = [
     "Cache",
     "cached",
     "clear",
+    "core_of",
     "default_core",
     "disabled",
     "entries",
@@ -44,26 +45,6 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@functools.lru_cache(maxsize=32)
-def _store(folder: str, verify: str, durability: str) -> Store:
-    return Store(Path(folder), verify=verify, durability=durability)
-
-
-def _core(folder: Path, settings: config.Settings) -> Core:
-    store = _store(str(folder), settings.verify, settings.durability)
-    return Core(store, settings)
-
-
-def default_core() -> Core:
-    """Give the core of the default cache, by today's settings."""
-    return core_of(config.cache_dir())
-
-
-def core_of(folder: Path) -> Core:
-    """Give the core of a folder, by today's settings."""
-    return _core(folder, config.current())
 
 
 _OWN_SETTINGS = ("compress", "durability", "enabled", "read_only", "refresh", "verify")
@@ -105,7 +86,7 @@ class Cache:
         settings = config.current()
         if self._settings:
             settings = replace(settings, **self._settings)
-        return _core(self.directory, settings)
+        return core_with(self.directory, settings)
 
     @property
     def directory(self) -> Path:
@@ -128,7 +109,7 @@ class Cache:
 
     def __reduce__(self) -> Any:
         # the same folder in every process, whatever the settings are there
-        return _cache_in, (str(self.directory), self._settings)
+        return functools.partial(Cache, str(self.directory), **self._settings), ()
 
     def __nbcache_hash__(self) -> str:
         """Give nothing: which cache is used does not change what is computed."""
@@ -199,10 +180,6 @@ class Cache:
             Nothing of that name was ever asked for.
         """
         return why.why_text(self.core, name, notebook_name())
-
-
-def _cache_in(folder: str, settings: dict[str, Any]) -> Cache:
-    return Cache(folder, **settings)
 
 
 _default = Cache()
@@ -420,24 +397,3 @@ def explain(name: str) -> str:
 def last() -> Outcome | None:
     """Give the latest outcome of this process: what was asked for, hit or miss, why."""
     return outcomes[-1] if outcomes else None
-
-
-@contextmanager
-def disabled() -> Iterator[None]:
-    """Read and write nothing inside a ``with`` block: all code runs."""
-    with config.using(enabled=False):
-        yield
-
-
-@contextmanager
-def refreshing() -> Iterator[None]:
-    """Compute and store all that is asked for inside a ``with`` block."""
-    with config.using(refresh=True):
-        yield
-
-
-@contextmanager
-def read_only() -> Iterator[None]:
-    """Use stored results inside a ``with`` block, and store no new ones."""
-    with config.using(read_only=True):
-        yield

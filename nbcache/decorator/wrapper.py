@@ -7,12 +7,13 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Generic, NamedTuple, ParamSpec, Self, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Self, TypeVar, cast
 
 from nbcache import explaining, trace
 from nbcache.cache import Core, notebook_name
 from nbcache.decorator import pickling
 from nbcache.decorator.binding import BoundFunction
+from nbcache.decorator.cache_info import CacheInfo
 from nbcache.decorator.call import CallTask
 from nbcache.decorator.failures import unwanted
 from nbcache.decorator.identity import bound_key, dependencies
@@ -30,17 +31,6 @@ __all__ = ["CacheInfo", "Wrapper"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class CacheInfo(NamedTuple):
-    """What `functools.lru_cache` tells, plus bytes stored and seconds saved."""
-
-    hits: int
-    misses: int
-    maxsize: None
-    currsize: int
-    bytes: int
-    saved: float
 
 
 class Wrapper(Generic[P, R]):

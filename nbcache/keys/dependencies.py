@@ -33,6 +33,7 @@ from nbcache.keys import (
 from nbcache.keys.class_parts import class_parts, class_texts, spell
 from nbcache.keys.extensions import extensions
 from nbcache.keys.key import Part
+from nbcache.keys.users import is_users, unwrap
 
 __all__ = ["Dependencies", "is_users", "reached", "unwrap"]
 
@@ -366,28 +367,6 @@ def reached(thing: Any) -> dict[str, Any]:
 
 
 # --- functions and classes in pieces
-
-
-def unwrap(value: Any) -> Any:
-    """Give the function behind nbcache's own wrapper, or the value itself.
-
-    A wrapper of ours adds nothing to what is computed; other decorators do, and
-    are followed through their own code.
-    """
-    inner = getattr(type(value), "__nbcache_unwrap__", None)
-    if inner is not None:
-        return inner(value)
-    if isinstance(value, FunctionType) and "__nbcache_wrapped__" in vars(value):
-        return vars(value)["__nbcache_wrapped__"]
-    return value
-
-
-def is_users(value: Any) -> bool:
-    """Say whether a value is a function or class of the user's."""
-    inner = unwrap(value)
-    if isinstance(inner, FunctionType):
-        return origin.is_user_function(inner)
-    return isinstance(inner, type) and origin.is_user_class(inner)
 
 
 def _by_name(function: FunctionType) -> dict[str, Any]:
