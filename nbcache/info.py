@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbcache.cache import Core
 from nbcache.errors import UnknownName
 from nbcache.outcome import NOT_WORTH_IT, Outcome, outcomes
+from nbcache.states import states
 from nbcache.storage.entry import Entry
 from nbcache.storage.history import Use
 from nbcache.storage.rows import COLUMNS, row
@@ -42,8 +43,8 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 def rows(core: Core, name: str | None = None) -> list[dict[str, Any]]:
     """Give the entries of a cache as plain rows (`storage.rows`), newest first."""
     entries = core.store.entries() if name is None else core.store.by_name(name)
-    uses = _uses(core)
-    return [row(entry, uses.get(entry.key)) for entry in entries]
+    uses, found = _uses(core), states(entries)
+    return [row(one, uses.get(one.key), found[one.key]) for one in entries]
 
 
 def _uses(core: Core) -> dict[str, Use]:

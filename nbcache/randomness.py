@@ -38,6 +38,10 @@ def _state(library: str) -> Any:
     return module.getstate() if library == "random" else module.get_state()
 
 
+def _digest(library: str) -> str:
+    return hashing.digest(_state(library))
+
+
 @dataclass
 class RandomWatch:
     """What became of the global generators while something ran.
@@ -54,6 +58,8 @@ class RandomWatch:
         Those seeded meanwhile at all.
     after : dict of str to state
         States at the end, of those that changed.
+    untouched : dict of str to str
+        Digests of the states as they are as long as nothing but imports draws.
     """
 
     before: dict[str, str]
@@ -61,6 +67,29 @@ class RandomWatch:
     reseeded: set[str] = field(default_factory=set)
     seeded: set[str] = field(default_factory=set)
     after: dict[str, Any] = field(default_factory=dict)
+    untouched: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.untouched = dict(self.before)
+
+    @contextmanager
+    def importing(self, is_installed: Callable[[], bool]) -> Iterator[None]:
+        """Do not count what an import draws inside a ``with`` block.
+
+        A hit executes the import too, which draws where it loads something.
+
+        Parameters
+        ----------
+        is_installed : callable () -> bool
+            Whether it imported nothing of the user's, asked in the end: what the user's
+            modules draw goes into their values.
+        """
+        unused = [one for one in _SEEDERS if _digest(one) == self.untouched[one]]
+        try:
+            yield
+        finally:
+            if is_installed():
+                self.untouched.update((one, _digest(one)) for one in unused)
 
     def consumed(self) -> list[str]:
         """Give the libraries whose earlier state went into the results."""
@@ -121,14 +150,14 @@ class RandomWatch:
 def watching() -> Iterator[RandomWatch]:
     """Watch the global generators inside a ``with`` block."""
     _notice_seeding()
-    before = {library: hashing.digest(_state(library)) for library in _SEEDERS}
+    before = {library: _digest(library) for library in _SEEDERS}
     watch = RandomWatch(before, frozenset(_seeded))
     _active.append(watch)
     try:
         yield watch
     finally:
         _active.remove(watch)
-        for library, digest in before.items():
+        for library, digest in watch.untouched.items():
             state = _state(library)
             # what was seeded may end as it began, but will not begin so each time
             if library in watch.seeded or hashing.digest(state) != digest:
@@ -163,7 +192,7 @@ def _tell(library: str) -> None:
     """Tell whoever watches that a generator is about to be seeded."""
     for watch in _active:
         watch.seeded.add(library)
-        if hashing.digest(_state(library)) == watch.before.get(library):
+        if _digest(library) == watch.untouched.get(library):
             watch.reseeded.add(library)
 
 

@@ -192,7 +192,7 @@ CASES = {
         "import numpy as np",
         "y = 1",
         "import numpy as np; np.set_printoptions(precision=3)",
-        ("settings of numpy: defaults → precision=3",),
+        ("settings of numpy: defaults → print precision=3",),
     ),
     "code": Case(
         "x = 1",
@@ -253,7 +253,7 @@ CASES = {
         (
             "it cannot be looked up",
             "not stored: input cannot be part of a key: x: _thread.lock",
-            "ignore=",
+            "--ignore x",
         ),
     ),
 }

@@ -92,6 +92,7 @@ def identify(
     """
     expansion = magics.expanded(shell, body.tree)
     found = flow.analyse(expansion.tree)
+    _read_history(found, namespace)
     refused = _refusal(body.tree, expansion, found, namespace, options.trust_magics)
     loose = _loose_names(found, namespace, starred_values(expansion.tree))
     with importable(expansion.scripts):
@@ -166,6 +167,17 @@ def _refusal(
             "nothing that changes: --trust-magics"
         )
     return lasting_call(tree, namespace)
+
+
+def _read_history(found: flow.Flow, namespace: Mapping[str, Any]) -> None:
+    """Have the whole history read where ``_3`` is not what ``Out[3]`` is."""
+    for name, (history, number) in found.numbered.items():
+        try:
+            is_same = namespace[history][number] is namespace[name]
+        except (LookupError, TypeError):
+            is_same = False
+        if not is_same:
+            found.reads[history] = None
 
 
 def _loose_names(

@@ -18,13 +18,14 @@ from nbcache.cell.capture import recording
 from nbcache.cell.definitions import imported_data, repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
+from nbcache.cell.imports import watched_imports
 from nbcache.cell.logs import LogSettings
 from nbcache.cell.mutation import CHANGED, change_and_bind, watch
 from nbcache.cell.names import is_ipythons
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
-from nbcache.cell.unstorable import all_unstorable
+from nbcache.cell.unstorable import all_unstorable, storable
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.dependencies import reached
@@ -117,7 +118,7 @@ class CellTask:
                     *(before, inputs, around, touched, random, record, drawn, logs),
                     *(defined, texts),
                 )
-                self.body.watched = around.imports_of(self.nodes)
+                self.body.watched = watched_imports(around, random, self.nodes)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -203,7 +204,6 @@ class CellTask:
         """
         run = self.run
         assert run is not None
-        values = self._bound(run)
         shown = run.record.outputs()
         state: dict[str, Any] = {
             "deleted": self._deleted(run),
@@ -211,9 +211,13 @@ class CellTask:
             **run.around.to_json(),
             **run.figures.to_json(),
             **run.inputs.state(),
-            "names": list(values),
         }
-        encoded = self._encoded(values, run, state)
+        values, encoded = storable(
+            self._bound(run),
+            lambda every: self._encoded(every, run, state),
+            lambda part: self._encode(part, run),
+        )
+        state["names"] = list(values)
         entry = Entry(
             key=self.identity.key.digest,
             kind="cell",

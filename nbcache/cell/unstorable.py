@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from nbcache.errors import UnstorableValue
 
-__all__ = ["all_unstorable"]
+__all__ = ["all_unstorable", "storable"]
+
+# bound by who does not want the value: `_ = plt.hist(x)`
+_THROWAWAYS = frozenset(("_", "__"))
+_Encoded = TypeVar("_Encoded")
 
 
 def all_unstorable(
@@ -52,6 +56,39 @@ def all_unstorable(
     whole = UnstorableValue(first.path, first.type_name)
     whole.args = (f"cannot store {reason}",)
     return whole
+
+
+def storable(
+    values: dict[str, Any],
+    encode: Callable[[dict[str, Any]], _Encoded],
+    encode_part: Callable[[dict[str, Any]], object],
+) -> tuple[dict[str, Any], _Encoded]:
+    """Encode all that a run bound; if need be, all but what nobody reads.
+
+    Parameters
+    ----------
+    values : dict of str to object
+        By name.
+    encode, encode_part : callable (dict) -> object
+        Encode all; some of them; UnstorableValue where that cannot be.
+
+    Returns
+    -------
+    dict, object
+        What is kept, and what `encode` gave for it.
+    """
+    try:
+        return values, encode(values)
+    except UnstorableValue:
+        kept = dict(values)
+        for name in _THROWAWAYS & values.keys():
+            try:
+                encode_part({name: values[name]})
+            except UnstorableValue:
+                del kept[name]
+        if len(kept) == len(values):
+            raise
+        return kept, encode(kept)
 
 
 def _path(error: UnstorableValue, said: str) -> str:

@@ -23,6 +23,7 @@ from nbcache.decorator.references import CachedRef, is_still, reference
 from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
 from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
+from nbcache.states import states
 from nbcache.storage.rows import row
 
 __all__ = ["CacheInfo", "Wrapper"]
@@ -320,10 +321,9 @@ class Wrapper(Generic[P, R]):
     def entries(self) -> list[dict[str, Any]]:
         """Give what is stored of this function: one plain row an entry."""
         store = self._options.core().store
-        uses = store.history.uses()
-        return [
-            row(entry, uses.get(entry.key)) for entry in store.by_name(self._own_name)
-        ]
+        uses, found = store.history.uses(), store.by_name(self._own_name)
+        state = states(found)
+        return [row(one, uses.get(one.key), state[one.key]) for one in found]
 
     def cache_info(self) -> CacheInfo:
         """Give functools' figures (misses: entries), plus bytes and seconds saved."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from nbcache import finished
 from nbcache.keys.instances import refusal
 from nbcache.keys.registry import Identity, Sink, Walker, mark, register
 
@@ -26,7 +27,9 @@ def _put_file(walk: Walker, sink: Sink, value: Any, path: str) -> None:
         raise refusal(value, path, "an open file")
     mark(sink, "closed file")
     attributes = (getattr(value, name, None) for name in _ATTRIBUTES)
-    walk.put(sink, (type(value).__name__, *attributes), path)
+    left = finished.described(value)
+    above = () if left is None else left.told
+    walk.put(sink, (type(value).__name__, *attributes, *above), path)
 
 
 def _is_closed(file: Any) -> bool:

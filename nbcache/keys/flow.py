@@ -41,6 +41,8 @@ class Flow:
     guarded : set of str
         Names whose reading would not end the cell if they were not bound, because
         something around it may swallow the NameError.
+    numbered : dict of str to (str, int)
+        ``_3`` for ``Out[3]``, ``_i3`` for ``In[3]``: read in place of all of it.
     """
 
     reads: dict[str, set[str] | None] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Flow:
     deletes: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
+    numbered: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def analyse(tree: ast.Module) -> Flow:
@@ -60,6 +63,8 @@ def analyse(tree: ast.Module) -> Flow:
     return visitor.flow
 
 
+# IPython's history, and the names under which it binds each item too
+_HISTORY = {"Out": "_", "_oh": "_", "In": "_i", "_ih": "_i"}
 _NARROW = frozenset(
     name
     for name in dir(builtins)
@@ -124,6 +129,17 @@ class _Visitor(ast.NodeVisitor):
             self._read(root.id, chain)
         else:
             self.visit(node.value)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        prefix = _HISTORY.get(getattr(node.value, "id", ""))
+        number = getattr(node.slice, "value", None)
+        is_read = isinstance(node.ctx, ast.Load) and type(number) is int and number > 0
+        if prefix is None or not is_read or node.value.id in self.assigned:  # type: ignore[attr-defined]
+            self.generic_visit(node)
+            return
+        name = f"{prefix}{number}"
+        self.flow.numbered[name] = node.value.id, number  # type: ignore[attr-defined, assignment]
+        self._read(name)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)

@@ -14,7 +14,7 @@ from typing import Any
 import xxhash
 
 # teach the registry its types
-from nbcache.keys import closed_files, instances, live, standard
+from nbcache.keys import closed_files, finished, instances, live, loggers, standard
 from nbcache.keys.registry import Hasher, Identity, mark, register, register_hash
 from nbcache.keys.walk import Walk
 
@@ -33,6 +33,8 @@ instances.teach()
 standard.teach()
 live.teach()
 closed_files.teach()
+finished.teach()
+loggers.teach()
 
 
 def digest(

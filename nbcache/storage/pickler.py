@@ -14,6 +14,7 @@ import numpy as np
 
 from nbcache.storage import functions
 from nbcache.storage.codec_dtypes import spec_of
+from nbcache.storage.finished import reduce_finished
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_encode import Encoder
@@ -140,6 +141,9 @@ class LeafPickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, value: Any) -> Any:
         """Say how a value is pickled, where cloudpickle does not know it best."""
         cls = type(value)
+        left = reduce_finished(value)
+        if left is not None:
+            return left
         if cls is FunctionType:
             encoder = self._encoder
             reduced = functions.reduce_function(

@@ -20,13 +20,24 @@ COLUMNS = (
     "saved",
     "created",
     "last_hit",
+    "state",
+    "tags",
     "notebook",
     "pickled",
 )
 
 
-def row(entry: Entry, use: Use | None) -> dict[str, Any]:
+def row(entry: Entry, use: Use | None, state: str) -> dict[str, Any]:
     """Give an entry as a plain row.
+
+    Parameters
+    ----------
+    entry : Entry
+        Of a store.
+    use : Use or None
+        How often it was used, if it was.
+    state : str
+        See `nbcache.states`.
 
     Returns
     -------
@@ -46,6 +57,8 @@ def row(entry: Entry, use: Use | None) -> dict[str, Any]:
         "saved": use.saved,
         "created": entry.created,
         "last_hit": use.last,
+        "state": state,
+        "tags": ", ".join(entry.tags),
         "notebook": entry.notebook,
         "pickled": bool(entry.pickled),
     }

@@ -82,7 +82,7 @@ def _opened(trace: Trace, path: object, mode: object, flags: object) -> None:
     elif updates:
         trace.update(named)
     elif writes:
-        trace.write(named)
+        trace.write(named, needs=bool(bits & os.O_EXCL))
     else:
         trace.read(named)
 
@@ -110,11 +110,13 @@ def _listed(trace: Trace, path: object = None, *_: object) -> None:
 def _removed(trace: Trace, path: object, descriptor: object = -1) -> None:
     named = _place(path, descriptor)
     if named is not None:
-        trace.write(named)
+        trace.write(named, needs=True)
 
 
 def _made(trace: Trace, path: object, _: object, descriptor: object = -1) -> None:
-    _removed(trace, path, descriptor)
+    named = _place(path, descriptor)
+    if named is not None:
+        trace.write(named, needs=not attribution.may_exist(sys._getframe(2)))
 
 
 def _renamed(
@@ -128,7 +130,7 @@ def _renamed(
 def _linked(trace: Trace, _: object, target: object, *__: object) -> None:
     named = _text(target)
     if named is not None:
-        trace.write(named)
+        trace.write(named, needs=True)
 
 
 def _truncated(trace: Trace, path: object, *_: object) -> None:

@@ -8,7 +8,7 @@ from types import FrameType
 
 from nbcache.keys import origin
 
-__all__ = ["is_own_affair"]
+__all__ = ["is_own_affair", "may_exist"]
 
 # They open source files to show lines of them
 _SOURCE_READERS = ("/linecache.py", "/pkgutil.py", "/zipimport.py")
@@ -24,6 +24,7 @@ _MACHINERY = (
 )
 _IMPORTLIB = "<frozen importlib"
 _DYNAMIC_IMPORT = "/importlib/__init__.py"
+_FOLDER_MAKERS = ("/pathlib.py", "/pathlib/_local.py", "/os.py", "<frozen os>")
 _LISTINGS = ("os.listdir", "os.scandir")
 
 
@@ -68,3 +69,18 @@ def _outwards(frame: FrameType | None) -> Iterator[str]:
 
 def _is_dynamic(frames: Iterator[str]) -> bool:
     return any(filename.endswith(_DYNAMIC_IMPORT) for filename in frames)
+
+
+def may_exist(frame: FrameType | None) -> bool:
+    """Say whether a folder is made by ``makedirs`` or ``mkdir`` with ``exist_ok``.
+
+    Parameters
+    ----------
+    frame : frame
+        Where ``os.mkdir`` is called.
+    """
+    while frame is not None and frame.f_code.co_filename.endswith(_FOLDER_MAKERS):
+        if frame.f_locals.get("exist_ok"):
+            return True
+        frame = frame.f_back
+    return False

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from nbcache.keys import origin
+from nbcache.trace import workers
 from nbcache.trace.named import Named, look_at
 from nbcache.trace.observed import (
     ABSENT,
@@ -102,6 +103,7 @@ class Trace:
     _written: dict[str, tuple[str, bool]] = field(default_factory=dict)
     _others: dict[tuple[str, str], Observed] = field(default_factory=dict)
     _lent: dict[str, Observed] = field(default_factory=dict)
+    _pools: workers.Asked = field(default_factory=workers.asked)
     _refused: str = ""
 
     # --- what the hook tells
@@ -135,11 +137,16 @@ class Trace:
         if not found.digest and found.stat is not None:
             found.digest, found.rested = file_digest(path)
 
-    def write(self, name: str) -> None:
-        """Note a file or folder about to be made, replaced or removed."""
+    def write(self, name: str, *, needs: bool = False) -> None:
+        """Note a file or folder about to be made, replaced or removed.
+
+        With ``needs``, that fails unless it is there, or is not there, as now.
+        """
         path = os.path.abspath(name)
         if path in self._written or not _is_users(path):
             return
+        if needs:
+            self.note([Today().observe("exists", self._name(name))])
         found = self._found.get(path)
         if found is not None and not found.digest and found.stat is not None:
             # it is an input as it was before
@@ -171,7 +178,7 @@ class Trace:
 
     def rename(self, source: str, target: str) -> None:
         """Note a file or folder about to be moved."""
-        self.write(source)
+        self.write(source, needs=True)
         self.write(target)
         if os.path.isdir(source):
             for number, path in enumerate(Path(source).rglob("*")):
@@ -235,7 +242,7 @@ class Trace:
         store : str
             Folder of the cache, whose files are its own affair.
         """
-        if self.has_workers or _has_pool():
+        if self.has_workers or workers.asked_since(self._pools):
             self._suppose_listed_files_read()
         if self._refused:
             return Settled(refused=self._refused)
@@ -318,15 +325,6 @@ def _files(folder: str) -> list[str]:
             return [one.name for one in scan if one.is_file()]
     except OSError:
         return []
-
-
-def _has_pool() -> bool:
-    """Say whether joblib's pool, which raises no event, is there."""
-    for name in ("joblib.externals.loky", "loky"):
-        module = sys.modules.get(f"{name}.reusable_executor")
-        if getattr(module, "_executor", None) is not None:
-            return True
-    return False
 
 
 def _working_folder() -> str:

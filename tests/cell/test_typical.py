@@ -174,6 +174,102 @@ CASES = {
         },
         same=False,
     ),
+    "executor": Case(
+        (
+            "%%cached a\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "with ThreadPoolExecutor(2) as ex:\n    fut = ex.submit(pow, 2, 5)\n"
+            "    out = list(ex.map(abs, [-1, 2]))"
+        ),
+        after="out, fut.result(), fut.done(), ex._shutdown",
+    ),
+    "pool of processes": Case(
+        (
+            "%%cached a\nfrom multiprocessing import Pool\n"
+            "with Pool(2) as pool:\n    out = pool.map(abs, [-1, 2])"
+        ),
+        after="out, pool",
+    ),
+    "results of executors as inputs": Case(
+        "%%cached a\ntotal = sum(f.result() for f in fs) + len(match[0])",
+        after="total",
+        before=(
+            "import re\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "with ThreadPoolExecutor() as ex:\n"
+            "    fs = [ex.submit(abs, -i) for i in range(3)]\n"
+            "match = re.match('a+', 'aab')"
+        ),
+    ),
+    "joblib in a with": Case(
+        (
+            "%%cached a\nfrom joblib import Parallel, delayed\n"
+            "with Parallel(n_jobs=2, prefer='threads') as parallel:\n"
+            "    r = parallel(delayed(abs)(i) for i in range(-2, 0))"
+        ),
+        after="r, parallel",
+    ),
+    "bar with a name": Case(
+        (
+            "%%cached a\nfrom tqdm import tqdm\npbar = tqdm(range(3), desc='x')\n"
+            "for i in pbar:\n    pbar.set_postfix(i=i)"
+        ),
+        after="pbar.n, pbar.total, pbar.desc, pbar.disable, list(pbar)",
+        same=False,
+    ),
+    "bar with a name in a notebook": Case(
+        (
+            "%%cached a\nfrom tqdm.notebook import tqdm\n"
+            "with tqdm(total=3) as pbar:\n    for i in range(3):\n"
+            "        pbar.update()"
+        ),
+        after="pbar.n, pbar.total, pbar.disable",
+        same=False,
+    ),
+    "match and readers": Case(
+        (
+            "%%cached a\nimport csv, os, re, gzip, zipfile\n"
+            "os.makedirs('figures', exist_ok=True)\n"
+            "m = re.search(r'(?P<x>\\d+)', 'ab12')\n"
+            "with open('in.csv') as f:\n    reader = csv.DictReader(f)\n"
+            "    rows = list(reader)\n"
+            "with zipfile.ZipFile('figures/made.zip', 'w') as z:\n"
+            "    z.writestr('a', 'b')\n"
+            "with gzip.open('figures/made.gz', 'wt') as g:\n    g.write('b')"
+        ),
+        after="m, m['x'], rows, reader.fieldnames, z.namelist(), g.closed",
+        files={
+            "in.csv": "a,b\n1,x\n2,y\n3,x\n",
+        },
+    ),
+    "logger": Case(
+        "%%cached a\nimport logging\nlog = logging.getLogger('x')\nlog.info('y')",
+        after="log, log is logging.getLogger('x')",
+    ),
+    "logger as input": Case(
+        "%%cached a\nlog.warning('careful')\ny = 1",
+        after="y",
+        before="import logging\nlog = logging.getLogger('x')",
+    ),
+    "ended threads and processes": Case(
+        (
+            "%%cached a\nimport subprocess, threading\n"
+            "t = threading.Thread(target=abs, args=(1,), name='t')\n"
+            "t.start(); t.join()\n"
+            "p = subprocess.Popen(['true'], stdout=subprocess.PIPE)\n"
+            "out, _ = p.communicate()"
+        ),
+        after="t.is_alive(), p.returncode, out",
+    ),
+    "closed database": Case(
+        (
+            "%%cached a\nimport sqlite3\ndb = sqlite3.connect(':memory:')\n"
+            "n = db.execute('select 1').fetchall()\ndb.close()"
+        ),
+        after="n, type(db).__name__",
+    ),
+    "a value that nobody reads": Case(
+        "%%cached a\nimport threading\n_ = threading.Lock()\ny = 1",
+        after="y",
+    ),
 }
 
 # importing these takes tens of seconds in three kernels

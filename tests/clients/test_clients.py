@@ -103,6 +103,10 @@ PROGRAMS = {
 }
 
 
+# these run notebooks by the same package as nbconvert
+_SLOW = ("papermill", "jupyter execute")
+
+
 @pytest.fixture(scope="module")
 def uncached(tmp_path_factory):
     """Give what the notebook shows without the cache."""
@@ -113,7 +117,10 @@ def uncached(tmp_path_factory):
     return shown(folder / "out.ipynb")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one in _SLOW)) for one in PROGRAMS],
+)
 def test_program_shows_the_same_from_the_cache(program, uncached, tmp_path):
     """Run twice: computed, then all from the cache; both show what plain cells do."""
     pytest.importorskip(program.partition(" ")[0])

@@ -116,7 +116,7 @@ FROZEN = [
 ]
 
 
-@pytest.mark.parametrize("value", FROZEN, ids=repr)
+@pytest.mark.parametrize("value", FROZEN)
 def test_immutable_results_are_handed_out_as_they_are(cache, value):
     """Equal in value and type, and the same object from the second hit on."""
     f = cache.cached(lambda: value, name="f", version=repr(value), track="none")

@@ -189,7 +189,7 @@ def test_no_two_values_of_a_large_corpus_have_the_same_digest():
 # --- interface
 
 
-@pytest.mark.parametrize(("value", "expected"), GOLDEN, ids=lambda v: str(v)[:20])
+@pytest.mark.parametrize(("value", "expected"), GOLDEN, ids=range(len(GOLDEN)))
 def test_digests_are_as_they_always_were(value, expected):
     """A changed encoding would lose every stored entry without a word."""
     assert digest(value) == expected

@@ -23,7 +23,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_a_value_comes_back(value):
     """With its type, at every level."""
     back = plain.decoded(json.loads(json.dumps(plain.encoded(value))))
@@ -44,7 +44,7 @@ def test_all_of_matplotlib_comes_back():
             assert mpl.rcParams.validate[name](back) == value
 
 
-@pytest.mark.parametrize("value", [lambda: 1, object(), {"float": str}], ids=repr)
+@pytest.mark.parametrize("value", [lambda: 1, object(), {"float": str}])
 def test_functions_and_objects_are_refused(value):
     """With their type."""
     with pytest.raises(TypeError, match="cannot be stored"):

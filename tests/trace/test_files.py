@@ -253,6 +253,27 @@ CASES = {
         DATA,
         ((nothing, "run"), AGAIN, (DATA, "run"), AGAIN),
     ),
+    "folder made that must not be there": Case(
+        "try:\n    os.mkdir('made')\n    y = 1\nexcept FileExistsError:\n    y = 0",
+        nothing,
+        ((nothing, "run"), AGAIN, (remove("made"), "run")),
+    ),
+    "file made that must not be there": Case(
+        "try:\n    open('out', 'x').close()\n    y = 'made'\n"
+        "except FileExistsError:\n    y = 0",
+        nothing,
+        ((nothing, "run"), AGAIN, (remove("out"), "run")),
+    ),
+    "removed without looking": Case(
+        "try:\n    os.remove('data.txt')\n    y = 1\nexcept OSError:\n    y = 0",
+        DATA,
+        ((nothing, "run"), AGAIN, (DATA, "run")),
+    ),
+    "folder made by a path": Case(
+        "pathlib.Path('made/deep').mkdir(parents=True, exist_ok=True)\ny = 1",
+        nothing,
+        (AGAIN, (remove("made"), "run"), AGAIN),
+    ),
     "table written": Case(
         "pd.DataFrame({'a': [1]}).to_csv('out.csv')",
         nothing,
@@ -355,8 +376,20 @@ def test_each_version_of_what_is_on_disk_hits_once_known(
             found.append(_state(shell))
         assert found[0] == found[1], (number, nbcache.last())
         outcome = nbcache.last()
-        assert outcome.hit == (expected == "hit"), (number, outcome)
+        assert outcome.hit == (expected == "hit"), (number, outcome.changes, outcome)
         assert not outcome.refused
+
+
+def test_a_pool_that_is_not_asked_reads_nothing(shell, tmp_path, monkeypatch):
+    """A cell that lists a folder depends on its files only if workers were at work."""
+    monkeypatch.chdir(tmp_path)
+    _write("sub/a", "1")
+    _run(shell, IMPORTS + "from joblib import Parallel, delayed")
+    _run(shell, "Parallel(2)(delayed(abs)(n) for n in range(2))")
+    for value in ("1", "2"):
+        _write("sub/a", value)
+        _run(shell, "%%cached t\ny = os.listdir('sub')")
+    assert nbcache.last().hit
 
 
 def test_two_folders_with_one_cell_do_not_mix(shell, tmp_path, monkeypatch):

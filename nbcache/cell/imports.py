@@ -1,0 +1,59 @@
+"""Imports of a cell that a hit executes too: what they do is not the run's."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from nbcache import randomness, surroundings
+from nbcache.keys import origin
+
+__all__ = ["watched_imports"]
+
+
+def watched_imports(
+    around: surroundings.Watch,
+    random: randomness.RandomWatch,
+    repeated: Sequence[ast.stmt],
+) -> Callable[[ast.stmt], AbstractContextManager[None]]:
+    """Give the context for each statement of a cell.
+
+    Parameters
+    ----------
+    around, random
+        What watches the run.
+    repeated : sequence of ast.stmt
+        The statements that a hit executes too.
+    """
+    settings = around.imports_of(repeated)
+
+    @contextmanager
+    def watched(statement: ast.stmt) -> Iterator[None]:
+        imported = _names(statement) if statement in repeated else []
+        with settings(statement):
+            if not imported:
+                yield
+                return
+            with random.importing(lambda: all(map(_is_installed, imported))):
+                yield
+
+    return watched
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.Import):
+        return [one.name for one in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return ["." * statement.level + (statement.module or "")]
+    return []
+
+
+def _is_installed(name: str) -> bool:
+    """Say whether a module was imported, and is none of the user's."""
+    module = sys.modules.get(name)
+    if module is None:
+        return False
+    path = getattr(module, "__file__", None)
+    return path is None or not origin.is_user_file(path)
