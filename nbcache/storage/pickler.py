@@ -174,14 +174,22 @@ def _new_class(value: type, reduced: Any) -> Any:
     """Have cloudpickle make a class anew, as running its code does.
 
     It would look for one that this process made from the same class, and forget that
-    instances have no dictionary.
+    instances have no dictionary, and attributes that a base has too.
     """
     if reduced is NotImplemented or reduced[0] is not _make_skeleton_class:
         return reduced
     kind, name, bases, body, _, extra = reduced[1]
     if vars(value).get("__slots__") == ():
         body = {**body, "__slots__": ()}
-    return reduced[0], (kind, name, bases, body, None, extra), *reduced[2:]
+    (state, slots), *rest = reduced[2:]
+    again = {
+        label: held
+        for label, held in vars(value).items()
+        if not (label.startswith("__") and label.endswith("__"))
+        and any(vars(base).get(label, state) is held for base in value.__mro__[1:])
+    }
+    made = (kind, name, bases, body, None, extra)
+    return reduced[0], made, ({**again, **state}, slots), *rest
 
 
 _make_skeleton_class = getattr(cloudpickle.cloudpickle, "_make_skeleton_class", None)

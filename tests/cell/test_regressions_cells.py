@@ -206,6 +206,9 @@ CASES = {
     "a class that takes the name of its base": Case(
         "class M: pass\nold = M", "class M(M): x = 1", "M.__bases__[0] is old, M.x"
     ),
+    "a class with an attribute that its base has too": Case(
+        "class M: x = 1", "class M(M):\n    x = 1\n    y = 2", "'x' in vars(M), M.y"
+    ),
     "a partial that was looked at": Case(
         "import functools\ndef f(*a): return a\ng = functools.partial(f, 1)",
         "h = functools.partial(g, 4)",
