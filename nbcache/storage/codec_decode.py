@@ -150,10 +150,11 @@ class Decoder:
         # numpy overflows, takes negative offsets, and reads memory that is not ours
         if not 0 <= start <= len(data) - nbytes:
             raise ValueError("an array outside its member")
+        array = np.ndarray(shape, dtype, data, start, order="F" if fortran else "C")
+        if nbytes == 0 and array.size:
+            return array  # of items without bytes, of which there may be billions
         # copied, as arrays with memory of their own can be resized
-        if fortran:
-            return np.ndarray(shape, dtype, data, start, order="F").copy("F")
-        return np.ndarray(shape, dtype, data, start).copy()
+        return array.copy("K")
 
     # ------------------------------------------------------------ names
 
