@@ -154,7 +154,9 @@ class Decoder:
         if nbytes == 0 and array.size:
             return array  # of items without bytes, of which there may be billions
         # copied, as arrays with memory of their own can be resized
-        return array.copy("K")
+        own = array.copy("K")
+        own.flags.writeable = array.flags.writeable
+        return own
 
     # ------------------------------------------------------------ names
 
