@@ -21,7 +21,7 @@ from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.line_names import line_names, renamed
 from nbcache.cell.logs import LogSettings
-from nbcache.cell.mutation import CHANGED, change_and_bind, watch
+from nbcache.cell.mutation import change_and_bind, watch
 from nbcache.cell.names import is_ipythons, new_values
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
@@ -36,6 +36,7 @@ from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import CHANGED
 from nbcache.storage.store import Content, Opened
 from nbcache.trace.named import Named
 
@@ -120,9 +121,8 @@ class CellTask:
                 drawn = stack.enter_context(figures.watching())
                 texts = surroundings.literals(self.body.tree)
                 logs = LogSettings.now()
-                defined = DefinitionWatch(
-                    self.body.tree.body, self.nodes, self.namespace
-                )
+                every = self.body.tree.body
+                defined = DefinitionWatch(every, self.nodes, self.namespace)
                 self.run = Run(
                     *(before, inputs, around, touched, random, record, drawn, logs),
                     *(defined, texts),
