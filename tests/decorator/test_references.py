@@ -16,18 +16,6 @@ import nbcache
 from nbcache.keys import hashing
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 @dataclass
 class Point:
     """An instance of a user's class."""
