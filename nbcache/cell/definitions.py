@@ -92,7 +92,7 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
 
 
 def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
-    """Give what the user's modules hold that statements import, by label."""
+    """Give the user's modules that statements import, and what they hold, by label."""
     tree = ast.Module(nodes, [])
     found: dict[str, Any] = {}
     for name, level, names in uses.imported_modules(tree):
@@ -101,8 +101,9 @@ def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
         for one in (name, *(f"{name}.{inner}" for inner in names)):
             module = sys.modules.get(one)
             if module is not None and origin.is_user_module(module):
-                held = modules.data(module).items()
-                found |= {f"import {one}.{label}": value for label, value in held}
+                held = modules.data(module) | modules.classes(module)
+                found[f"import {one}"] = module
+                found |= {f"import {one}.{name}": value for name, value in held.items()}
     return found
 
 

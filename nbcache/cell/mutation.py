@@ -36,6 +36,11 @@ class InputWatch:
     changes: list[Any] = field(default_factory=list)
     after: dict[str, str] = field(default_factory=dict)
 
+    def add(self, live: Mapping[str, Any]) -> None:
+        """Note objects that came to exist while the cell runs."""
+        self.index.add(live)
+        self.snapshot.extend()
+
     def note(
         self,
         after: Mapping[str, str],
@@ -66,7 +71,10 @@ class InputWatch:
                 name = self.root(one.value)
                 told = "" if name == cls.__name__ else f" ({cls.__qualname__})"
                 return _refusal(name, f"which{told} {reason}")
-        if after and not ((found or whole) and self.index.complete):
+        # what a module became shows in no name
+        inner = any(label.rpartition(" → ")[2].startswith("module ") for label in after)
+        seen = found or (whole and not inner)
+        if after and not (seen and self.index.complete):
             label = next(iter(after))
             return _refusal(label.partition(" ")[2], "in a way that no hit can repeat")
         self.changes = [self.snapshot.change(one) for one in kept]

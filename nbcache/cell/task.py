@@ -128,7 +128,7 @@ class CellTask:
                     *(defined, texts),
                 )
                 self.body.watched = watched_statements(
-                    around, random, defined, self.nodes
+                    around, random, defined, inputs, self._classes, self.nodes
                 )
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
@@ -304,7 +304,7 @@ class CellTask:
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
         # as it was before the run: that is how a hit finds it
         index = run.inputs.index
-        index.add(self._definitions())
+        index.add(self._functions())
         return codec.encode(
             values, live=index, classes=self._classes, namespace=self.namespace
         )
@@ -318,14 +318,13 @@ class CellTask:
         }
         return {**self.identity.values, **inputs}
 
-    def _definitions(self) -> dict[str, Any]:
-        """Give what a hit defines before anything else."""
-        functions = {
+    def _functions(self) -> dict[str, Any]:
+        """Give what a hit defines before anything else; imports are watched."""
+        return {
             f"definition {name}": self.namespace[name]
             for name in sorted(self.repeated)
             if isinstance(self.namespace.get(name), FunctionType)
         }
-        return {**functions, **imported_data(self.nodes)}
 
     # --- restoring
 
@@ -370,7 +369,8 @@ class CellTask:
             raise LookupError(f"its definitions failed: {error!r}") from error
         # only now: the definitions may choose the backend
         figures.require_none_open(opened.entry.state)
-        live = {**self.identity.values, **self.identity.inputs, **self._definitions()}
+        live = {**self.identity.values, **self.identity.inputs}
+        live |= self._functions() | imported_data(self.nodes)
         return codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, "copy"),
