@@ -11,12 +11,13 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from nbcache.cell.magics import is_repeated
 from nbcache.keys import flow, modules, origin, uses
 
-__all__ = ["imported_data", "repeated_nodes"]
+__all__ = ["imported_data", "imported_names", "repeated_nodes"]
 
 # decorators that only wrap or annotate; any other may do anything when applied
 _PURE_DECORATORS = frozenset(
@@ -105,6 +106,15 @@ def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
                 found[f"import {one}"] = module
                 found |= {f"import {one}.{name}": value for name, value in held.items()}
     return found
+
+
+def imported_names(nodes: list[ast.stmt]) -> list[str]:
+    """Give the user's modules that statements have imported."""
+    return sorted(
+        value.__name__
+        for value in imported_data(nodes).values()
+        if isinstance(value, ModuleType)
+    )
 
 
 def _stores(statement: ast.stmt) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbcache.cell.names import HISTORY
 from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
@@ -60,7 +61,7 @@ class InputWatch:
             Whether the run bound names anew, all of which a hit binds: then what
             functions read of them may be all that changed.
         """
-        found = self.snapshot.changed()
+        found = [one for one in self.snapshot.changed() if not self._shown(one.value)]
         if not after:
             found = [one for one in found if not (one.form and one.form.restless)]
         kept = [one for one in found if not left_out(self.root(one.value))]
@@ -81,6 +82,11 @@ class InputWatch:
         # what is left out makes the others different too
         self.after = dict(after) if len(kept) == len(found) else {}
         return ""
+
+    def _shown(self, value: Any) -> bool:
+        """Say whether IPython fills an object itself, as it does `Out`."""
+        name, *steps = self.index.path(value)
+        return not steps and name in HISTORY
 
     def classes(self) -> list[type]:
         """Give the classes among the inputs and of what they hold."""
