@@ -241,7 +241,7 @@ class _Walk:
             self.lines[path] += f" {without_addresses(repr(value))[:200]}"
         for name, held in sorted(getattr(value, "__dict__", {}).items()):
             if kind.__module__ not in ("pathlib", "pathlib._local") and not (
-                name == "_cache" and kind.__module__.startswith("pandas.")
+                name == "_cache" and kind.__module__.partition(".")[0] == "pandas"
             ):
                 self.visit(f"{path}.{name}", held)
         for slot in _slots(kind):
