@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -111,18 +111,24 @@ class Folder:
         finally:
             path.unlink(missing_ok=True)
 
-    def files(self) -> dict[str, Path]:
-        """Give the entries' files by name; nothing is opened."""
-        found: dict[str, Path] = {}
+    def stamps(self) -> dict[str, int]:
+        """Give the folders that hold entries, and when names came or went, in ns."""
         try:
-            folders = [one.path for one in os.scandir(self.entries) if one.is_dir()]
+            with os.scandir(self.entries) as scan:
+                return {
+                    one.name: one.stat().st_mtime_ns for one in scan if one.is_dir()
+                }
         except OSError:
-            return found
-        for folder in folders:
-            with os.scandir(folder) as scan:
-                for one in scan:
-                    if _FILE.fullmatch(one.name):
-                        found[one.name] = Path(one.path)
+            return {}
+
+    def files(self, folders: Iterable[str] | None = None) -> dict[str, Path]:
+        """Give the entries' files by name, of all folders or some; none is opened."""
+        found: dict[str, Path] = {}
+        for folder in self.stamps() if folders is None else folders:
+            path = self.entries / folder
+            # between the two looks it may have gone
+            names = os.listdir(path) if path.is_dir() else []  # noqa: PTH208
+            found.update((name, path / name) for name in names if _FILE.fullmatch(name))
         return found
 
     def is_ours(self) -> bool:

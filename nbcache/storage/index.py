@@ -10,12 +10,14 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage import listing
 from nbcache.storage.entry import Entry
+from nbcache.storage.folder import key_of
 
 __all__ = ["Index", "connect", "stored_text"]
 
@@ -27,6 +29,9 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_name ON entries (name);
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
 """
+_WHOLE = _SCHEMA + listing.SCHEMA
+# above, reading all is faster than asking for each
+_FEW_FOLDERS = 32
 
 
 @contextmanager
@@ -98,6 +103,9 @@ class Index:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Enter or replace rows."""
+        known = list(entries)
+        if not known:
+            return
         rows = [
             (
                 entry.file,
@@ -109,24 +117,61 @@ class Index:
                 entry.bytes,
                 _meta(entry),
             )
-            for entry in entries
+            for entry in known
         ]
-        with self._lock, connect(self.path, _SCHEMA) as database:
+        with self._lock, connect(self.path, _WHOLE) as database:
             database.executemany(
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
+            listing.enter(database, known)
 
     def remove(self, files: Iterable[str]) -> None:
         """Drop rows by the names of their files."""
-        with self._lock, connect(self.path, _SCHEMA) as database:
+        gone = [(file,) for file in files]
+        if not gone:
+            return
+        with self._lock, connect(self.path, _WHOLE) as database:
+            database.executemany("DELETE FROM entries WHERE file = ?", gone)
+            listing.tidy(database)
+
+    def files(self, folders: Collection[str]) -> set[str]:
+        """Give the names of the files in some folders that have a row."""
+        query = "SELECT file FROM listed"
+        with self._lock, connect(self.path, _WHOLE) as database:
+            if len(folders) > _FEW_FOLDERS:
+                found = {row[0] for row in database.execute(query)}
+                return {one for one in found if (key_of(one) or "")[:2] in folders}
+            # all that begins so: no hexadecimal digit comes after g
+            query = f"{query} WHERE key >= ? AND key < ?"
+            rows = (database.execute(query, (one, f"{one}g")) for one in folders)
+            return {row[0] for some in rows for row in some}
+
+    def folders(self) -> dict[str, int]:
+        """Give the folders whose rows were right, and their times then in ns."""
+        with self._lock, connect(self.path, _WHOLE) as database:
+            return dict(database.execute("SELECT name, mtime FROM folders"))
+
+    def note_folders(self, right: Mapping[str, int], gone: Iterable[str]) -> None:
+        """Keep when folders had the files that their rows tell."""
+        with self._lock, connect(self.path, _WHOLE) as database:
             database.executemany(
-                "DELETE FROM entries WHERE file = ?", [(file,) for file in files]
+                "DELETE FROM folders WHERE name = ?", [(name,) for name in gone]
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO folders VALUES (?, ?)", right.items()
             )
 
-    def files(self) -> set[str]:
-        """Give the names of all files that have a row."""
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            return {row[0] for row in database.execute("SELECT file FROM entries")}
+    def listing(self) -> listing.Listing:
+        """Give all entries as columns, newest first."""
+        with self._lock, connect(self.path, _WHOLE) as database:
+            return listing.Listing.read(database)
+
+    def sums(self) -> tuple[int, int]:
+        """Give the number of entries and their bytes."""
+        with self._lock, connect(self.path, _WHOLE) as database:
+            query = "SELECT count(*), coalesce(sum(bytes), 0) FROM listed"
+            count, size = database.execute(query).fetchone()
+        return count, size
 
     def rows(
         self, name: str | None = None, key: str | None = None, limit: int = -1
@@ -138,7 +183,7 @@ class Index:
             query, values = f"{query} WHERE name = ?", (stored_text(name),)
         elif key is not None:
             query, values = f"{query} WHERE key = ?", (key,)
-        with self._lock, connect(self.path, _SCHEMA) as database:
+        with self._lock, connect(self.path, _WHOLE) as database:
             found = database.execute(
                 f"{query} ORDER BY created DESC LIMIT ?", (*values, limit)
             ).fetchall()

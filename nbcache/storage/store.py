@@ -23,8 +23,10 @@ from nbcache.storage.entry import Entry, read_manifest, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
+from nbcache.storage.listing import Listing
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
+from nbcache.storage.reconciling import reconcile
 from nbcache.storage.traces import Traces
 
 __all__ = ["Content", "Opened", "Store"]
@@ -266,19 +268,35 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """Give all entries, newest first; reconciled with the files that are there."""
-        there = self.place.files()
-        if not there:
+        if not self.place.entries.is_dir():
             return []
         try:
-            known = self.index.files()
-            if missing := there.keys() - known:
-                self.index.add(self._read_all(there[name] for name in missing))
-            if gone := known - there.keys():
-                self.index.remove(gone)
-            return [row for row in self.index.rows() if row.file in there]
+            reconcile(self.place, self.index, self._read_all)
+            return self.index.rows()
         except (OSError, sqlite3.Error):
-            found = self._read_all(there.values())
+            found = self._read_all(self.place.files().values())
             return sorted(found, key=lambda entry: -entry.created)
+
+    def listing(self) -> Listing:
+        """Give what a listing shows of all entries, newest first."""
+        if not self.place.entries.is_dir():
+            return Listing.of(())
+        try:
+            reconcile(self.place, self.index, self._read_all)
+            return self.index.listing()
+        except (OSError, sqlite3.Error):
+            return Listing.of(self.entries())
+
+    def sums(self) -> tuple[int, int]:
+        """Give the number of entries and their bytes."""
+        if not self.place.entries.is_dir():
+            return 0, 0
+        try:
+            reconcile(self.place, self.index, self._read_all)
+            return self.index.sums()
+        except (OSError, sqlite3.Error):
+            found = self.entries()
+            return len(found), sum(one.bytes for one in found)
 
     def _read_all(self, paths: Iterable[Path]) -> list[Entry]:
         found = []
