@@ -82,6 +82,8 @@ class Folder:
 
     def make(self) -> None:
         """Make the folder and what belongs into it, all private."""
+        if self._is_made():
+            return
         for folder in ("entries", "locks", "tmp", "damaged"):
             (self.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         for path, data in (
@@ -93,6 +95,12 @@ class Folder:
                     file.write(data)
                     file.flush()
                     temporary.replace(path)
+
+    def _is_made(self) -> bool:
+        # whoever deletes the folder deletes it whole; what comes last is looked at
+        made = (f"{self._entries}/CACHEDIR.TAG", f"{self.path}/.gitignore")
+        folders = (f"{self.path}/{one}" for one in ("locks", "tmp", "damaged"))
+        return all(map(os.path.exists, (*made, *folders)))
 
     @cached_property
     def _origin(self) -> str:

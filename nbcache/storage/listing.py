@@ -196,6 +196,11 @@ def enter(database: sqlite3.Connection, entries: Iterable[Entry]) -> None:
             for one, text in known
         ],
     )
+    # what was written late may have gone meanwhile
+    database.executemany(
+        "DELETE FROM folders WHERE name = ?",
+        [(folder,) for folder in {one.key[:2] for one, _ in known}],
+    )
 
 
 def tidy(database: sqlite3.Connection) -> None:
