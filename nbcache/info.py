@@ -68,7 +68,13 @@ def frame(core: Core) -> pd.DataFrame:
     import pandas as pd
 
     listing = core.store.listing()
-    values = listed.columns(listing, _uses(core), states(listing))
+    values: dict[str, Any] = {**listed.columns(listing, _uses(core), states(listing))}
+    for name in ("name", "kind", "variables", "tags", "notebook"):
+        # each text is made one of pandas' once
+        texts = pd.Series([getattr(one, name) for one in listing.alike], dtype=str)
+        values[name] = texts.array.take(listing.places)
+    values |= {"size": listing.bytes, "cost": listing.seconds}
+    values["created"] = listing.created
     table = pd.DataFrame({name: values[name] for name in listed.COLUMNS})
     for column in ("created", "last_hit"):
         seconds = table[column].astype(float).where(table[column].astype(float) > 0)

@@ -302,7 +302,8 @@ def _stacked(arrays: list[Array], specs: list[Any], members: Members) -> Any:
     places = dict(zip(layouts, range(len(layouts)), strict=True))
     count = len(arrays)
     codes = members.blob(np.fromiter(map(places.__getitem__, kinds), np.int32, count))
-    if ALIKE_IN_STACK * len(layouts) <= count:
+    # a stack of items without bytes could be of any length
+    if ALIKE_IN_STACK * len(layouts) <= count and all(map(_nbytes_of, arrays)):
         stacks = [members.blob(_stack_of(some)) for some in layouts.values()]
         return {"stacks": [stacks, codes]}
     starts = np.fromiter(map(members.add_small, arrays), np.int64, count)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbcache
@@ -86,27 +87,27 @@ def listing(setup: Setup) -> Iterator[Row]:
     yield Row("totals of the same", measure([totals], setup.rounds), (AtMost(0.02),))
 
 
+def _hundred_hits(function: Callable[[float], object]) -> None:
+    for number in range(100):
+        function(float(number))
+
+
 @benchmarks("growth")
 def growth(setup: Setup) -> Iterator[Row]:
     """Measure hits of the same function as entries become more."""
     folder = setup.fresh("growth")
-    cache = nbcache.Cache(folder)
-    function = cache.cached(memory=False)(work.small)
-    for number in range(100):
-        function(float(number))
     steps = (100, 300) if setup.quick else (100, 1_000, 10_000, 100_000)
-    figures: dict[str, float] = {}
-    present = 100
+    cases = []
     for step in steps:
-        _fill(cache.core.store, step - present)
-        present = step
-
-        def hits() -> None:
-            for number in range(100):
-                function(float(number))
-
-        taken = measure([Case(OURS, hits)], setup.rounds)[OURS] / 100
-        figures[f"at {step} entries"] = taken
+        cache = nbcache.Cache(folder / str(step))
+        function = cache.cached(memory=False)(work.small)
+        for number in range(100):
+            function(float(number))
+        _fill(cache.core.store, step - 100)
+        name = f"at {step} entries"
+        cases.append(Case(name, functools.partial(_hundred_hits, function)))
+    taken = measure(cases, setup.rounds)
+    figures = {name: seconds / 100 for name, seconds in taken.items()}
     first, last = (figures[f"at {step} entries"] for step in (steps[0], steps[-1]))
     told = ", ".join(f"{text_of(one, 's')} {name}" for name, one in figures.items())
     yield Row(
