@@ -16,7 +16,7 @@ from . import storing  # isort: skip
 from . import shells  # isort: skip
 from . import loads  # isort: skip
 from . import entries  # isort: skip
-from .report import as_markdown, as_text, counts
+from .report import as_markdown, as_text, counts, load_text
 from .rows import Row, Setup, benchmarks
 from .subjects import missing_peers
 
@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
     if missing := missing_peers():
         print(f"not installed, so not measured: {', '.join(missing)}")
     rows: list[Row] = []
+    before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="bench-") as folder:
         # the secret that signs entries, too
         os.environ["JUPYTER_DATA_DIR"] = folder
@@ -52,7 +53,8 @@ def main(arguments: list[str] | None = None) -> list[Row]:
                     print(as_text(row), flush=True)
     print(counts(rows))
     if asked.write:
-        asked.write.write_text(as_markdown(rows), encoding="utf-8")
+        load = load_text(before, os.getloadavg()[0])
+        asked.write.write_text(as_markdown(rows, load), encoding="utf-8")
     return rows
 
 

@@ -165,4 +165,5 @@ def frame(setup: Setup) -> Iterator[Row]:
         name: peak_bytes(functools.partial(function, rows))
         for name, function in known.items()
     }
-    yield Row("memory of the same", figures, (AtMost(4e6),), "B")
+    remark = "Arrow's own memory, which parquet takes, is not counted"
+    yield Row("memory of the same", figures, (AtMost(4e6),), "B", remark)

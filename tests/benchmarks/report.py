@@ -10,7 +10,7 @@ from pathlib import Path
 from .rows import OURS, Row, text_of
 from .subjects import missing_peers, versions
 
-__all__ = ["as_markdown", "as_text", "counts"]
+__all__ = ["as_markdown", "as_text", "counts", "load_text"]
 
 
 def _columns(row: Row) -> tuple[str, str, str, str]:
@@ -56,8 +56,8 @@ def counts(rows: list[Row]) -> str:
     return f"{met} of {len(aimed)} rows meet all their targets"
 
 
-def as_markdown(rows: list[Row]) -> str:
-    """Give the whole report."""
+def as_markdown(rows: list[Row], load: str = "") -> str:
+    """Give the whole report; `load` tells what else the machine did."""
     lines = [
         "# Benchmarks",
         "",
@@ -68,7 +68,7 @@ def as_markdown(rows: list[Row]) -> str:
         "swing: believe ratios rather than times.",
         "",
         f"- {datetime.now(UTC):%Y-%m-%d}",
-        f"- {_machine()}",
+        f"- {_machine()}{load and ', '}{load}",
         "- " + ", ".join(f"{name} {number}" for name, number in versions().items()),
     ]
     if missing := missing_peers():
@@ -97,6 +97,11 @@ def _machine() -> str:
     parts = [f"{cores or os.cpu_count()} cores", _processor(), _memory(), system]
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return ", ".join([*filter(None, parts), python])
+
+
+def load_text(before: float, after: float) -> str:
+    """Say how busy the machine was; one process of ours makes 1 of it."""
+    return f"load {before:.1f} at the start and {after:.1f} at the end"
 
 
 def _processor() -> str:
