@@ -153,7 +153,7 @@ def frame(setup: Setup) -> Iterator[Row]:
         function(rows)
         function(rows)
     cases = [
-        Case(name, functools.partial(function, rows))
+        Case(name, functools.partial(function, rows), calls=setup.size(5, 1))
         for name, function in known.items()
     ]
     yield Row(

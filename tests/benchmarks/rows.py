@@ -73,7 +73,7 @@ class Faster:
     def verdict(self, row: Row) -> tuple[str, bool]:
         """Give the target as text, and whether it is met."""
         theirs = row.figures.get(self.peer)
-        said = f"≥ {self.factor:g} × {self.peer}"
+        said = f"≥ {self.factor:.3g} × {self.peer}"
         return said, theirs is not None and row.ratio(self.peer) >= self.factor
 
 
