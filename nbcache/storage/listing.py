@@ -121,11 +121,13 @@ class Listing:
     places : ndarray of int
         Of each entry, the place in `alike`.
     keys : list of str
+        Of each entry.
     created : ndarray of float
         In s since 1970.
     seconds : ndarray of float
         Cost, in s.
     bytes : ndarray of int
+        Size of each file.
     """
 
     alike: list[Alike]
