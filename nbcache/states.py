@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from nbcache.keys import origin, source
 from nbcache.storage.entry import Entry
+from nbcache.storage.foreign import is_modest
 from nbcache.trace.observed import Observed, Today, file_stat
 
 __all__ = ["CURRENT", "states"]
@@ -58,12 +59,17 @@ def _code(entry: Entry) -> str:
     return next((str(part[1]) for part in entry.parts if part[0] == _CODE), "")
 
 
+_MOST_READ = 1 << 30
+"""Bytes of files that one listing compares; what is beyond counts as unchanged."""
+
+
 @dataclass
 class _Judge:
     """Looks at each file and each package once."""
 
     now: float = field(default_factory=time.time)
     today: Today = field(default_factory=Today)
+    room: int = _MOST_READ
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def faults(self, entry: Entry) -> Iterator[str]:
@@ -88,9 +94,20 @@ class _Judge:
                     return False
                 if found is None or found[2] != one.stat[2]:
                     return True
+            if not self._is_worth_reading(one):
+                return False
             return self.today.observe(one.kind, one.name).digest != one.digest
         except (OSError, ValueError, TypeError, KeyError):
             return True
+
+    def _is_worth_reading(self, one: Observed) -> bool:
+        """Say whether to compare contents: listings show what nobody has verified."""
+        if one.kind in ("tree", "matches"):
+            return is_modest("file", one.name)
+        if one.kind == "file":
+            found = file_stat(one.name)
+            self.room -= found[2] if found else 0
+        return self.room >= 0
 
     def _is_of_other_libraries(self, entry: Entry) -> bool:
         made = str(entry.packages.get("python", "")).split(".")[:2]

@@ -17,6 +17,7 @@ from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
 from nbcache.cell.definitions import imported_data, repeated_nodes
 from nbcache.cell.effects import mutation
+from nbcache.cell.harmless import require_own_names, shown_of
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.imports import watched_imports
 from nbcache.cell.logs import LogSettings
@@ -339,10 +340,12 @@ class CellTask:
             It cannot be used here; the namespace is as it was.
         """
         drawn = figures.open_figures()
-        shown = outputs.from_json(opened.outputs or [])
+        shown = shown_of(opened)
         before, state = dict(self.namespace), opened.entry.state
         try:
             values = self._decoded(opened)
+            if not opened.is_mine:
+                require_own_names(values, state, self.identity.flow)
             put_around = surroundings.prepared(state)
             random = values.pop(randomness.RANDOM, {})
             result = values.pop(RESULT, None)
@@ -371,14 +374,11 @@ class CellTask:
         # only now: the definitions may choose the backend
         figures.require_none_open(opened.entry.state)
         live = {**self.identity.values, **self.identity.inputs, **self._definitions()}
-        return codec.decode(
-            opened.tree,
-            lambda name: opened.archive.read(name, "copy"),
+        return opened.decode(
             live=live,
             classes=self._classes,
             namespace=self.namespace,
             reach=reached,
-            allow_pickle=True,
         )
 
     def _roll_back(self, before: Mapping[str, Any]) -> None:

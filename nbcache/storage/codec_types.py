@@ -286,11 +286,17 @@ def _write_zone(encoder: Encoder, value: Any) -> Node:
     return ["ZoneInfo", value.key] if value.key else encoder.leaf(value)
 
 
+def _fraction(numerator: Any, denominator: Any) -> Any:
+    if type(numerator) is not int or type(denominator) is not int:
+        raise TypeError("a fraction is made of whole numbers")  # "1e999999999" is none
+    return import_module("fractions").Fraction(numerator, denominator)
+
+
 _composed(
     "fractions.Fraction",
     "Fraction",
     lambda value: (value.numerator, value.denominator),
-    _late("fractions", "Fraction"),
+    _fraction,
 )
 _spelled("decimal.Decimal", "Decimal", str, _late("decimal", "Decimal"))
 _spelled("uuid.UUID", "UUID", lambda value: value.hex, _late("uuid", "UUID"))

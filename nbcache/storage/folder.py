@@ -9,14 +9,15 @@ import os
 import re
 import shutil
 import socket
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Folder", "is_key", "key_of"]
+__all__ = ["Folder", "is_key", "key_of", "made_real", "require_real"]
 
 _KEY = re.compile(r"[0-9a-f]{32,64}")
 _SLUG = re.compile(r"[A-Za-z0-9_]{1,60}")
@@ -37,6 +38,28 @@ def key_of(file: str) -> str | None:
     """Give the key in the name of an entry's file; None if it is no such name."""
     match = _FILE.fullmatch(file)
     return match[1] if match else None
+
+
+_REMEDY = "Entries of others are not used, but they could delete yours"
+
+
+def require_real(folder: Path) -> Path:
+    """Give a folder back; what is written there stays in the store.
+
+    Raises
+    ------
+    OSError
+        It is a link, or something else than a folder, or not there.
+    """
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        raise NotADirectoryError(f"{folder} is no folder of the store's own")
+    return folder
+
+
+def made_real(folder: Path) -> Path:
+    """Make a private folder if it is missing, and give it; see `require_real`."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return require_real(folder)
 
 
 class Folder:
@@ -80,10 +103,32 @@ class Folder:
         """Give the lock file of a key."""
         return self.path / "locks" / f"{key}.lock"
 
+    def exposure(self) -> str:
+        """Say that others may write to the folder; '' if they may not, or it is new."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return ""
+        if not stat.S_ISDIR(found.st_mode):
+            return ""
+        if getattr(os, "geteuid", lambda: found.st_uid)() != found.st_uid:
+            return f"the store {self.path} belongs to another user. {_REMEDY}"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"others may write to the store {self.path} (chmod 700). {_REMEDY}"
+        return ""
+
     def make(self) -> None:
-        """Make the folder and what belongs into it, all private."""
+        """Make the folder and what belongs into it, all private.
+
+        Raises
+        ------
+        OSError
+            It cannot be made, or what is in its place is something else.
+        """
+        # by itself: as a parent it would get the mode that the umask leaves
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("entries", "locks", "tmp", "damaged"):
-            (self.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            made_real(self.path / folder)
         for path, data in (
             (self.entries / "CACHEDIR.TAG", _TAG),
             (self.path / ".gitignore", b"*\n"),
@@ -103,7 +148,7 @@ class Folder:
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new private file in the same file system; removed at the end."""
         name = f"{self._origin}-{os.getpid()}-{uuid.uuid4().hex}"
-        path = self.path / "tmp" / name
+        path = require_real(self.path / "tmp") / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
@@ -115,15 +160,31 @@ class Folder:
         """Give the entries' files by name; nothing is opened."""
         found: dict[str, Path] = {}
         try:
-            folders = [one.path for one in os.scandir(self.entries) if one.is_dir()]
+            require_real(self.entries)
+            folders = [
+                one.path
+                for one in os.scandir(self.entries)
+                if one.is_dir(follow_symlinks=False)
+            ]
         except OSError:
             return found
         for folder in folders:
-            with os.scandir(folder) as scan:
+            with suppress(OSError), os.scandir(folder) as scan:
                 for one in scan:
-                    if _FILE.fullmatch(one.name):
+                    key = key_of(one.name)
+                    if key and folder.endswith(key[:2]):
                         found[one.name] = Path(one.path)
         return found
+
+    def holds(self, path: Path) -> bool:
+        """Say whether something stands at an entry's place, in folders of the store."""
+        try:
+            require_real(self.entries)
+            require_real(path.parent)
+            os.lstat(path)
+        except OSError:
+            return False
+        return True
 
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
