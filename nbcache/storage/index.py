@@ -13,9 +13,17 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage.database_guard import (
+    SUFFIXES,
+    guarded,
+    require_files,
+    require_schema,
+)
 from nbcache.storage.entry import Entry
+from nbcache.storage.folder import key_of
 
 __all__ = ["Index", "connect", "stored_text"]
 
@@ -57,10 +65,12 @@ def connect(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
 
 
 def _open(path: Path, schema: str) -> sqlite3.Connection:
+    require_files(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     os.close(os.open(path, flags, 0o600))
-    connection = sqlite3.connect(path, timeout=10.0)
+    connection = guarded(sqlite3.connect(path, timeout=10.0))
     try:
+        require_schema(connection, schema)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(schema)
@@ -72,9 +82,9 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
 
 def _set_aside(path: Path) -> None:
     """Move a database that SQLite does not know as one out of the way."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in SUFFIXES:
         found = path.with_name(path.name + suffix)
-        if found.exists():
+        if os.path.lexists(found):
             found.replace(path.with_name(f"{path.name}.bad{suffix}"))
 
 
@@ -126,7 +136,8 @@ class Index:
     def files(self) -> set[str]:
         """Give the names of all files that have a row."""
         with self._lock, connect(self.path, _SCHEMA) as database:
-            return {row[0] for row in database.execute("SELECT file FROM entries")}
+            found = database.execute("SELECT file FROM entries").fetchall()
+        return {row[0] for row in found if type(row[0]) is str}
 
     def rows(
         self, name: str | None = None, key: str | None = None, limit: int = -1
@@ -152,8 +163,10 @@ def _meta(entry: Entry) -> str:
     return json.dumps(plain)
 
 
-def _entry(file: str, size: int, meta: str) -> Entry | None:
+def _entry(file: Any, size: Any, meta: Any) -> Entry | None:
+    """Give the entry of a row; None if the row is not one that was made here."""
     try:
-        return Entry.from_json(json.loads(meta), file=file, bytes=size)
-    except (ValueError, DamagedEntry):
+        entry = Entry.from_json(json.loads(meta), file=file, bytes=size)
+    except (ValueError, TypeError, AttributeError, RecursionError, DamagedEntry):
         return None
+    return entry if key_of(entry.file) == entry.key else None
