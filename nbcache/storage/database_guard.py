@@ -19,6 +19,7 @@ __all__ = ["SUFFIXES", "guarded", "require_files", "require_schema"]
 
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 _MOST_BYTES = 1 << 26
+_ME = getattr(os, "geteuid", None)
 
 
 def require_files(path: Path) -> None:
@@ -39,7 +40,7 @@ def require_files(path: Path) -> None:
         # ours are in WAL mode, which has no journal but while the file is made
         if not plain or (suffix == "-journal" and found.st_size):
             _move_aside(file)
-        elif found.st_uid != getattr(os, "geteuid", lambda: found.st_uid)():
+        elif _ME is not None and found.st_uid != _ME():
             raise PermissionError(f"{file} belongs to another user")
 
 

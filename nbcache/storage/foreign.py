@@ -37,6 +37,7 @@ __all__ = [
     "DATA_KINDS",
     "code_in",
     "data_kinds",
+    "described",
     "is_modest",
     "plain_state",
     "plain_trace",
@@ -63,13 +64,18 @@ DATA_KINDS = frozenset(
     )
 )
 
-_CODE = {
+_KINDS_OF_CODE = {
     "pickle": "pickled Python objects",
     "name": "classes or functions by name",
     "class": "your own classes",
     "object": "instances of your own classes",
     "type": "values that a function of register_type would read",
 }
+
+
+def described(kind: str) -> str:
+    """Say what nodes of a kind that is more than data are."""
+    return _KINDS_OF_CODE.get(kind, f"values of the kind {kind!r}")
 
 
 def refusal(what: str) -> UntrustedEntry:
@@ -88,7 +94,7 @@ class _DataKinds(dict[str, Kind]):
 
     def __missing__(self, name: str) -> Kind:
         if name in decoders:
-            raise refusal(_CODE.get(name, f"values of the kind {name!r}"))
+            raise refusal(described(name))
         raise KeyError(name)
 
 
@@ -118,7 +124,7 @@ def _named(_: Decoder, content: Any) -> type:
     module, name = content
     cls = _CLASSES.get((module, name))
     if cls is None:
-        raise refusal(_CODE["name"])
+        raise refusal(_KINDS_OF_CODE["name"])
     return cls
 
 

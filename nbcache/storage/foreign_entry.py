@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from typing import Any
 
-from nbcache.errors import NbcacheError, UntrustedEntry
+import numpy as np
+
+from nbcache.errors import DamagedEntry, NbcacheError, UntrustedEntry
 from nbcache.storage import foreign, npz
-from nbcache.storage.opened import Opened
+from nbcache.storage.entry import read_manifest
+from nbcache.storage.opened import MOST_FIELD, Opened, require_modest
 
-__all__ = ["author_of", "foreign_text", "is_plain"]
+__all__ = ["author_of", "document_of", "foreign_text", "is_plain"]
 
 _AUTHOR = re.compile(r'"author":"([0-9a-f]{16})"')
 _LOOKED_AT = 1 << 16
@@ -40,6 +44,27 @@ def foreign_text(archive: npz.Archive, path: Path) -> str:
         f'it was written by someone else{told}. To use it: nbcache trust "{path}", or '
         'trust = "data"'
     )
+
+
+def document_of(archive: npz.Archive, *, whole: bool) -> dict[str, Any]:
+    """Give a manifest that nobody has verified; see `entry.read_manifest`.
+
+    Raises
+    ------
+    DamagedEntry
+        It is none, or takes more memory than any honest one.
+    OSError
+        It cannot be read.
+    """
+    require_modest(archive)
+
+    def read(name: str) -> np.ndarray:
+        found = archive.read(name, None)
+        if found.nbytes > MOST_FIELD:
+            raise DamagedEntry(f"its {name} takes more than {MOST_FIELD} bytes")
+        return found
+
+    return read_manifest(archive.manifest(), read, whole=whole)
 
 
 def is_plain(opened: Opened) -> bool:

@@ -12,7 +12,7 @@ from nbcache.errors import DamagedEntry
 from nbcache.storage import codec, foreign, npz
 from nbcache.storage.entry import Entry, read_manifest
 
-__all__ = ["MOST_FIELD", "MOST_MANIFEST", "Opened"]
+__all__ = ["MOST_FIELD", "MOST_MANIFEST", "Opened", "require_modest"]
 
 
 MOST_MANIFEST = 1 << 20
@@ -56,7 +56,7 @@ class Opened:
         self.archive = archive
         self.is_mine = is_mine
         if not is_mine:
-            _require_modest(archive)
+            require_modest(archive)
         data = archive.manifest()
         self._text_bytes = len(data)
         document = read_manifest(data, self._plain, whole=True)
@@ -126,7 +126,7 @@ class Opened:
         self.archive.close()
 
 
-def _require_modest(archive: npz.Archive) -> None:
+def require_modest(archive: npz.Archive) -> None:
     """Refuse what takes far more memory than its file.
 
     Raises

@@ -20,8 +20,9 @@ import numpy as np
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz
 from nbcache.storage.acceptance import Acceptance
-from nbcache.storage.entry import Entry, read_manifest, write_manifest
+from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.folder import Folder, key_of, made_real, require_real
+from nbcache.storage.foreign_entry import document_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
 from nbcache.storage.opened import Opened
@@ -290,11 +291,7 @@ class Store:
         """Read an entry's manifest alone; None if that is not possible."""
         try:
             with npz.Archive.open(path) as archive:
-                document = read_manifest(
-                    archive.manifest(),
-                    lambda name: archive.read(name, None),
-                    whole=False,
-                )
+                document = document_of(archive, whole=False)
                 entry = Entry.from_json(document, file=path.name, bytes=archive.size)
         except (OSError, DamagedEntry):
             return None
