@@ -28,16 +28,19 @@ class Arena:
         With the secret of the user who reads.
     folder : Path
         Where the children work.
+    package : Path, optional
+        Where nbcache is; None: the one of these tests.
     """
 
-    def __init__(self, home: Path, folder: Path) -> None:
+    def __init__(self, home: Path, folder: Path, package: Path | None = None) -> None:
         self.mark = folder / "MARK"
         here = Path(__file__).parent
+        package = package or here.parent.parent
         environment = {
             **os.environ,
             "JUPYTER_DATA_DIR": str(home),
             "NBCACHE_TEST_MARK": str(self.mark),
-            "PYTHONPATH": f"{here.parent.parent}{os.pathsep}{here}",
+            "PYTHONPATH": f"{package}{os.pathsep}{here.parent}",
             "OPENBLAS_NUM_THREADS": "1",
         }
         environment.pop("NBCACHE_SECRET_FILE", None)
@@ -65,7 +68,7 @@ class Arena:
 
 def _serve() -> None:
     import pandas
-    import victims
+    from trust import victims
 
     import nbcache
     from nbcache.cache import outcomes
@@ -123,7 +126,7 @@ def _run(case: dict[str, Any]) -> dict[str, Any]:
     import io
     import warnings
 
-    import victims
+    from trust import victims
 
     import nbcache
     from nbcache.cache import outcomes
@@ -141,6 +144,7 @@ def _run(case: dict[str, Any]) -> dict[str, Any]:
             options = case.get("options", {})
             values.append(cache.cached(function, **options)(x))
         listed = ""
+        values += [_loaded(cache, key) for key in case.get("load", [])]
         for command in case.get("commands", []):
             listed += _command(case["store"], command)
     last = nbcache.last()
@@ -154,6 +158,15 @@ def _run(case: dict[str, Any]) -> dict[str, Any]:
         "reason": last.reason if last else "",
         "error": None,
     }
+
+
+def _loaded(cache: Any, key: str) -> Any:
+    from nbcache.errors import NbcacheError
+
+    try:
+        return cache.load(key)["value"]
+    except NbcacheError:
+        return "refused"
 
 
 def _command(store: str, command: list[str]) -> str:
