@@ -158,8 +158,9 @@ _foreign: set[str] = set()
 
 def foreign_met(key: str) -> str:
     """Count a foreign entry; once it is no exception, say what makes them one's own."""
+    known = len(_foreign)
     _foreign.add(key)
-    if len(_foreign) != _FOREIGN_ENOUGH:
+    if known == len(_foreign) or len(_foreign) != _FOREIGN_ENOUGH:
         return ""
     return (
         "several entries here were written by someone else, or with another secret: "
