@@ -9,7 +9,6 @@ from nbcache import explaining, randomness
 from nbcache.cache import Core
 from nbcache.cell.figures import FIGURES
 from nbcache.cell.harmless import shown_of
-from nbcache.cell.mutation import CHANGED
 from nbcache.cell.replay import replay
 from nbcache.cell.task import RESULT
 from nbcache.errors import NotCached
@@ -18,7 +17,7 @@ from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
 from nbcache.storage.entry import Entry
 from nbcache.storage.foreign import require_new_names
-from nbcache.storage.inplace import Writes
+from nbcache.storage.inplace import CHANGED, Writes
 
 __all__ = ["read_newest"]
 

@@ -226,8 +226,9 @@ _STATE: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("names", "deleted", "seeded", "drawn", "unkept"), _texts),
     **dict.fromkeys(("result", "text", "pyplot"), lambda value: type(value) is str),
 }
-# a digest that cannot be believed would stand for another value in later keys
-_DROPPED = ("digest",)
+# a digest that cannot be believed would stand for another value in later keys; what
+# renames lines in outputs is worth no thought
+_DROPPED = ("digest", "lines")
 
 
 def plain_state(state: Mapping[str, Any]) -> dict[str, Any]:
