@@ -21,7 +21,23 @@ __all__ = ["Decoder"]
 
 # going through items that take no space would not end
 _MOST_EMPTY = 1000
+# more keys stand in the tree only if someone wants them to
+_FEW_KEYS, _MOST_ALIKE = 1000, 100
 _PLAIN = frozenset((type(None), bool, int, float, str))
+
+
+def _require_spread(keys: list[Any]) -> None:
+    """Refuse keys that were chosen so that they hash alike: they take hours to enter.
+
+    Raises
+    ------
+    DamagedEntry
+        They were.
+    """
+    hashes = np.fromiter(map(hash, keys), np.int64, len(keys))
+    _, counts = np.unique(hashes, return_counts=True)
+    if counts.max() > _MOST_ALIKE:
+        raise DamagedEntry("the keys of the entry's tree collide")
 
 
 class Decoder:
@@ -122,6 +138,8 @@ class Decoder:
         self._hashing += 1
         values = unpacked(self, content)
         self._hashing -= 1
+        if not self.trusted and len(values) > _FEW_KEYS:
+            _require_spread(values)
         return values
 
     # ------------------------------------------------------------ data

@@ -262,6 +262,26 @@ def _(scene: Scene) -> None:
     _members(scene, Raw("__nbcache__/0", npy(np.zeros(1 << 20, np.uint8))), tree=tree)
 
 
+_ALIKE = [["int", hex(number * ((1 << 61) - 1) + 5)] for number in range(60_000)]
+
+
+@case("T8 keys that collide", limit_s=20)
+def _(scene: Scene) -> None:
+    node = ["dict", [{"keys": [_ALIKE, [0] * len(_ALIKE)]}]]
+    forge(scene.entry, tree=value_tree(node))
+
+
+@case("T8 keys in turn that collide", limit_s=20)
+def _(scene: Scene) -> None:
+    content = [part for key in _ALIKE for part in (key, 0)]
+    forge(scene.entry, tree=value_tree(["dict", content]))
+
+
+@case("T8 members of a set that collide", limit_s=20)
+def _(scene: Scene) -> None:
+    forge(scene.entry, tree=value_tree(["set", [_ALIKE]]))
+
+
 @case("T8 items that overlap")
 def _(scene: Scene) -> None:
     offsets = np.array([0, 1 << 20] * 2000, np.int64)
