@@ -239,7 +239,7 @@ def entry_text(core: Core, entry: Entry) -> str:
 
 def printable(text: str) -> str:
     """Give a text in which nothing steers a terminal: entries may be of others."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 # --- notices

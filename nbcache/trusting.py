@@ -37,6 +37,7 @@ class Found:
     Parameters
     ----------
     path : Path
+        The file.
     entry : Entry, optional
         None if it is refused.
     refused : str
