@@ -5,7 +5,7 @@ store runs, nothing outside it is written, deleted or read into a value, nobody 
 and no error reaches the user.  The names of the cases begin with the number of the
 threat (T1 to T18; T9 to T14 stand in `test_levels`, `test_shown` and `test_private`).
 
-Mutation check: each of these defences was switched off by hand, and then failed
+Mutation check: without one of these defences the test beside it fails
 
 =============================================  =====================================
 comparison of the digest (`Archive.verify`)    ``T3 swapped body``
@@ -15,7 +15,7 @@ the HMAC (`Signer.is_mine` says yes)           ``T1 pickle``, ``T2 no signature`
 ``O_NOFOLLOW`` of entries                      ``T6 link to a signed entry``
 =============================================  =====================================
 
-`test_mutations` does the same by itself.
+`test_mutations` (slow) takes each away in a copy of the package and sees the harm.
 """
 
 from __future__ import annotations
