@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from nbcache import config, info, loading, why
 from nbcache.cache import Core, notebook_name
-from nbcache.cores import core_of, core_with, default_core
+from nbcache.cores import OWN_SETTINGS, core_of, core_with, default_core
 from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import options_of
 from nbcache.keys.key import Key
@@ -47,9 +47,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_OWN_SETTINGS = ("compress", "durability", "enabled", "read_only", "refresh", "verify")
-
-
 class Cache:
     """A cache in a folder of its own.
 
@@ -58,8 +55,8 @@ class Cache:
     directory : path, optional
         Made at the first write; None: the default cache, found anew for each call.
     **settings
-        ``enabled, read_only, refresh, compress, verify, durability`` for this cache
-        alone.
+        ``enabled, read_only, refresh, compress, verify, durability, trust`` for this
+        cache alone.
 
     Raises
     ------
@@ -71,9 +68,9 @@ class Cache:
         self, directory: str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
         self._folder = None if directory is None else Path(directory).absolute()
-        for name in settings.keys() - set(_OWN_SETTINGS):
+        for name in settings.keys() - set(OWN_SETTINGS):
             raise ValueError(
-                f"a Cache has the settings {', '.join(_OWN_SETTINGS)}, not {name!r}; "
+                f"a Cache has the settings {', '.join(OWN_SETTINGS)}, not {name!r}; "
                 "nbcache.configure sets those of the process"
             )
         self._settings = {

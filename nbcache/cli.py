@@ -1,4 +1,4 @@
-"""The command line: ``nbcache ls | info | why | clear | path | demo``."""
+"""The command line: ``nbcache ls | info | why | clear | trust | path | demo``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nbcache import api, config, info, why
+from nbcache import api, config, info, trusting, why
 from nbcache.errors import NbcacheError, UnknownName
 
 __all__ = ["main"]
@@ -87,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     clear.add_argument("-y", "--yes", action="store_true", help="do not ask")
     clear.set_defaults(command=_clear)
 
+    tell = commands.add_parser(
+        "trust", help="show what entries of others hold, and sign them as yours"
+    )
+    tell.add_argument("path", metavar="FILE|DIR", type=Path)
+    tell.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    tell.set_defaults(command=_trust)
+
     path = commands.add_parser("path", help="print the folder of the store")
     path.set_defaults(command=_path)
 
@@ -158,14 +165,40 @@ def _clear(parsed: argparse.Namespace) -> int:
 
 def _confirmed(what: str) -> bool:
     """Ask on a terminal; elsewhere demand the flag."""
+    question = f"Delete {what}? This cannot be undone."
+    return _agreed(f"delete {what}", question, "nothing deleted")
+
+
+def _agreed(what: str, question: str, otherwise: str) -> bool:
     if not sys.stdin.isatty():
-        _fail(f"would delete {what}: add -y to do it", WRONG_USE)
+        _fail(f"would {what}: add -y to do it", WRONG_USE)
         return False
-    answer = input(f"Delete {what}? This cannot be undone. [y/N] ")
-    if answer.strip().lower() in ("y", "yes"):
+    if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
         return True
-    print("nothing deleted")
+    print(otherwise)
     return False
+
+
+def _trust(parsed: argparse.Namespace) -> int:
+    found = trusting.examined(parsed.path)
+    wanted = [one for one in found if one.entry and not one.is_mine]
+    for one in found:
+        if one.is_mine:
+            continue
+        print(one, file=sys.stdout if one.entry else sys.stderr)
+    code = PROBLEMS if any(one.refused for one in found) else OK
+    if not wanted:
+        print(f"nothing to sign: {sum(one.is_mine for one in found)} are yours already")
+        return code
+    what = f"{len(wanted)} entr{'y' if len(wanted) == 1 else 'ies'}"
+    question = f"Sign {what}? From then on, all of it counts as written by you."
+    if not parsed.yes and not _agreed(f"sign {what}", question, "nothing signed"):
+        return WRONG_USE
+    for one in wanted:
+        trusting.signed(one)
+    if not parsed.quiet:
+        print(f"signed {what}")
+    return code
 
 
 def _path(parsed: argparse.Namespace) -> int:

@@ -6,20 +6,31 @@ import functools
 from pathlib import Path
 
 from nbcache import config
-from nbcache.cache import Core
+from nbcache.cache import Core, warn
 from nbcache.storage.store import Store
 
-__all__ = ["core_of", "core_with", "default_core"]
+__all__ = ["OWN_SETTINGS", "core_of", "core_with", "default_core"]
+
+OWN_SETTINGS = (
+    *("compress", "durability", "enabled", "read_only", "refresh"),
+    *("trust", "verify"),
+)
+"""Settings that a cache may have for itself."""
 
 
 @functools.lru_cache(maxsize=32)
-def _store(folder: str, verify: str, durability: str) -> Store:
-    return Store(Path(folder), verify=verify, durability=durability)
+def _store(folder: str, verify: str, durability: str, trust: str) -> Store:
+    store = Store(Path(folder), verify=verify, durability=durability, trust=trust)
+    told = store.place.exposure()
+    if told:
+        warn(told)
+    return store
 
 
 def core_with(folder: Path, settings: config.Settings) -> Core:
     """Give the core of a folder, by settings of its own."""
-    store = _store(str(folder), settings.verify, settings.durability)
+    named = (settings.verify, settings.durability, settings.trust)
+    store = _store(str(folder), *named)
     return Core(store, settings)
 
 

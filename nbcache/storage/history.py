@@ -135,7 +135,11 @@ class History:
             rows = database.execute(
                 "SELECT key, hits, saved, last FROM uses"
             ).fetchall()
-        return {key: Use(*use) for key, *use in rows}
+        return {
+            key: Use(*use)
+            for key, *use in rows
+            if all(type(one) in (int, float) for one in use)
+        }
 
     def sums(self) -> tuple[int, float]:
         """Give all hits there ever were, and the seconds that they saved."""
@@ -158,6 +162,16 @@ class History:
         with connect(self.path, _SCHEMA) as database:
             rows = database.execute(f"{query} ORDER BY time DESC", values).fetchall()
         return [
-            {**json.loads(told), "time": when, "notebook": notebook}
+            {**found, "time": float(when), "notebook": str(notebook)}
             for when, notebook, told in rows
+            if type(when) in (int, float) and (found := _told(told))
         ]
+
+
+def _told(text: Any) -> dict[str, Any]:
+    """Read an outcome back; {} if it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if type(found) is dict else {}

@@ -16,9 +16,16 @@ import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from nbcache.errors import DamagedEntry
 from nbcache.storage import listing
+from nbcache.storage.database_guard import (
+    SUFFIXES,
+    guarded,
+    require_files,
+    require_schema,
+)
 from nbcache.storage.entry import Entry
 from nbcache.storage.folder import key_of
 
@@ -68,10 +75,12 @@ def connect(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
 
 
 def _open(path: Path, schema: str) -> sqlite3.Connection:
+    require_files(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     os.close(os.open(path, flags, 0o600))
-    connection = sqlite3.connect(path, timeout=10.0)
+    connection = guarded(sqlite3.connect(path, timeout=10.0))
     try:
+        require_schema(connection, schema)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(schema)
@@ -83,9 +92,9 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
 
 def _set_aside(path: Path) -> None:
     """Move a database that SQLite does not know as one out of the way."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in SUFFIXES:
         found = path.with_name(path.name + suffix)
-        if found.exists():
+        if os.path.lexists(found):
             found.replace(path.with_name(f"{path.name}.bad{suffix}"))
 
 
@@ -161,7 +170,7 @@ class Index:
             self._latest.pop(file, None)
         with self._database() as database:
             database.executemany("DELETE FROM entries WHERE file = ?", gone)
-            listing.tidy(database)
+            listing.remove(database, (file for (file,) in gone))
 
     def files(self, folders: Collection[str]) -> set[str]:
         """Give the names of the files in some folders that have a row."""
@@ -260,8 +269,10 @@ def _meta(entry: Entry) -> str:
     return json.dumps(plain)
 
 
-def _entry(file: str, size: int, meta: str) -> Entry | None:
+def _entry(file: Any, size: Any, meta: Any) -> Entry | None:
+    """Give the entry of a row; None if the row is not one that was made here."""
     try:
-        return Entry.from_json(json.loads(meta), file=file, bytes=size)
-    except (ValueError, DamagedEntry):
+        entry = Entry.from_json(json.loads(meta), file=file, bytes=size)
+    except (ValueError, TypeError, AttributeError, RecursionError, DamagedEntry):
         return None
+    return entry if key_of(entry.file) == entry.key else None

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
-from nbcache.storage import npz, trust
+from nbcache.storage import npz
+from nbcache.storage.acceptance import Acceptance
 from nbcache.storage.entry import Entry, write_manifest
-from nbcache.storage.folder import Folder, key_of
+from nbcache.storage.folder import Folder, key_of, made_real, require_real
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
 from nbcache.storage.listing import Listing
@@ -28,6 +29,7 @@ from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
 from nbcache.storage.reconciling import metadata, read_all, reconcile
 from nbcache.storage.traces import Traces
+from nbcache.storage.trust import signer
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -62,19 +64,28 @@ class Store:
         ``never``.
     durability : str
         Flush to the disk: ``auto`` (results of more than 1 s), ``always``, ``never``.
+    trust : str
+        Whose entries are given: ``mine``, ``data`` (anybody's, but data alone),
+        ``none``.
     """
 
     def __init__(
-        self, folder: Path, *, verify: str = "first", durability: str = "auto"
+        self,
+        folder: Path,
+        *,
+        verify: str = "first",
+        durability: str = "auto",
+        trust: str = "mine",
     ) -> None:
         self.folder = Path(folder)
         self.place = Folder(self.folder)
-        self.traces = Traces(self.place)
+        self.traces = Traces(self.place, foreign=trust == "data")
         self.verify = verify
         self.durability = durability
+        self.trust = trust
         self.index = Index(self.folder / "index.sqlite")
         self.history = History(self.folder / "history.sqlite")
-        self._verified: set[tuple[Any, ...]] = set()
+        self._acceptance = Acceptance(verify, trust)
 
     # --- reading
 
@@ -90,7 +101,7 @@ class Store:
         found = []
         for path in (self.place.entry(lookup, slug), self.traces.path(lookup)):
             try:
-                stat = path.stat()
+                stat = os.lstat(path)
             except OSError:
                 continue
             found.append((path.name, stat.st_ino, stat.st_mtime_ns))
@@ -116,10 +127,12 @@ class Store:
         DamagedEntry
             Its bytes are not those that were written.
         UntrustedEntry
-            Somebody else wrote it.
+            Somebody else wrote it, and what it holds may not be used.
         OSError
             The store cannot be read.
         """
+        if self.trust == "none":
+            raise UntrustedEntry('nothing stored is used: trust = "none"')
         if memory and self.verify != "always":
             kept = _recent.get(self.place.name(key, slug))
             if kept is not None:
@@ -129,39 +142,19 @@ class Store:
             opened = self._open(path, key)
         except FileNotFoundError:
             return None
-        if memory and self.verify != "always":
+        if memory and self.verify != "always" and opened.is_mine:
             _recent.keep(self.place.name(key, slug), opened)
         return opened
 
     def _open(self, path: Path, key: str) -> Opened:
-        archive = npz.Archive.open(path)
-        try:
-            self._check(archive, key)
-            return Opened(archive, path.name)
-        except BaseException:
-            archive.close()
-            raise
-
-    def _check(self, archive: npz.Archive, key: str) -> None:
-        """Refuse an entry before a byte of its content is used."""
-        trailer = archive.trailer
-        if trailer.key != key:
-            raise DamagedEntry(f"the entry of {trailer.key} stands under {key}")
-        known = archive.stat_id in self._verified
-        if self.verify == "always" or (self.verify == "first" and not known):
-            archive.verify()
-        if not known and not trust.signer().is_mine(
-            trailer.key, trailer.length, trailer.digest, trailer.mac
-        ):
-            raise UntrustedEntry(f"the entry of {key} was written by someone else")
-        self._verified.add(archive.stat_id)
+        return self._acceptance.opened(path, key)
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way, where it can be looked at."""
         target = self.folder / "damaged" / f"{time.time_ns()}-{path.name}"
         # in a read-only folder it stays, and is a miss each time
         with suppress(OSError, sqlite3.Error):
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            made_real(target.parent)
             path.replace(target)
             self.index.remove([path.name])
 
@@ -172,6 +165,7 @@ class Store:
         try:
             if not (self.folder / "locks").is_dir():
                 self.place.make()
+            require_real(self.folder / "locks")
         except OSError:
             return False
         return True
@@ -205,7 +199,9 @@ class Store:
         """
         self.place.make()
         path = self.place.entry(entry.key, slug)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        made_real(path.parent)
+        mine = signer()
+        entry = replace(entry, author=mine.author)
         members = dict(content.members)
         manifest = write_manifest(entry, content.tree, content.outputs, members)
         with self.place.temporary() as (file, temporary):
@@ -215,7 +211,7 @@ class Store:
                 manifest,
                 key=entry.key,
                 compress=bool(entry.options.get("compress")),
-                sign=trust.signer().sign,
+                sign=mine.sign,
             )
             file.flush()
             if self._is_flushed(entry.seconds):
@@ -248,6 +244,8 @@ class Store:
                     return first
             except OSError:
                 pass  # a file system without hard links
+        if path.is_dir() and not path.is_symlink():
+            self.set_aside(path)
         temporary.replace(path)
         return None
 
@@ -289,7 +287,8 @@ class Store:
             if not self._reconcile():
                 return Listing.of(())
             return self.index.listing()
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, LookupError, TypeError, ValueError):
+            # the last three: an index that somebody else wrote
             return Listing.of(self.entries())
 
     def sums(self) -> tuple[int, int]:
@@ -326,7 +325,9 @@ class Store:
         return [row for row in rows if self._file(row).exists()]
 
     def _file(self, entry: Entry) -> Path:
-        return self.place.entries / entry.key[:2] / entry.file
+        # by its name alone: the key may be what an index says
+        key = key_of(entry.file) or ""
+        return self.place.entries / key[:2] / (entry.file if key else "no entry")
 
     def delete(self, entries: Iterable[Entry]) -> int:
         """Delete entries; give how many there were.
@@ -338,8 +339,9 @@ class Store:
         """
         gone = []
         for entry in entries:
-            if key_of(entry.file):
-                self._file(entry).unlink(missing_ok=True)
+            path = self._file(entry)
+            if key_of(entry.file) and self.place.holds(path):
+                path.unlink(missing_ok=True)
                 gone.append(entry)
         with suppress(OSError, sqlite3.Error):
             self.index.remove([entry.file for entry in gone])
@@ -357,7 +359,7 @@ class Store:
         """Delete the entry of a key, if there is one; a read-only folder keeps it."""
         path = self.place.entry(key, slug)
         with suppress(OSError, sqlite3.Error):
-            if path.exists():
+            if self.place.holds(path):
                 path.unlink()
                 self.index.remove([path.name])
 
