@@ -93,8 +93,8 @@ class Listing:
     def _file(self, entry: Entry) -> Path:
         return self.place.entries / entry.key[:2] / entry.file
 
-    def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> list[Entry]:
-        """Delete entries; give those that are gone.
+    def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> int:
+        """Delete entries; give how many are gone.
 
         Parameters
         ----------
@@ -114,14 +114,18 @@ class Listing:
         with suppress(OSError, sqlite3.Error):
             self.index.remove(gone)
             self._forget_traces(entry for entry in chosen if entry.file in gone)
-        return [entry for entry in chosen if entry.file in gone]
+        return len(gone)
+
+    def pins(self) -> set[str]:
+        """Give what is pinned; nothing where that cannot be read."""
+        try:
+            return self.history.pins()
+        except (OSError, sqlite3.Error):
+            return set()
 
     def unpinned(self, entries: Iterable[Entry]) -> list[Entry]:
         """Give the entries that are not pinned, neither by name nor by key."""
-        try:
-            pins = self.history.pins()
-        except (OSError, sqlite3.Error):
-            pins = set()
+        pins = self.pins()
         return [
             entry
             for entry in entries
@@ -154,7 +158,7 @@ class Listing:
         known = self.entries()
         free = self.unpinned(known)
         if len(free) < len(known) and self.place.is_ours():
-            return len(self.delete(free))
+            return self.delete(free)
         there = self.place.files()
         count = clear(self.place)
         with suppress(OSError, sqlite3.Error):

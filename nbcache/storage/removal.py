@@ -58,6 +58,10 @@ def remove(place: Folder, files: Iterable[str], *, strict: bool = False) -> list
         Something could not be removed, if that is asked for.
     """
     gone, aside, failed = [], [], None
+    if not place.is_ours():
+        if strict and place.entries.exists():
+            raise _foreign(place)
+        return []
     try:
         with _opened(place.path / "tmp") as target:
             for file in files:
@@ -103,15 +107,19 @@ def clear(place: Folder) -> int:
     if not place.entries.exists():
         return 0
     if place.entries.is_symlink() or not place.is_ours():
-        raise OSError(
-            f"{place.entries} has no CACHEDIR.TAG: not a store of nbcache, nothing "
-            "was deleted"
-        )
+        raise _foreign(place)
     place.make()
     aside = place.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
     place.entries.replace(aside)
     place.make()
     return empty(aside, place.entries)
+
+
+def _foreign(place: Folder) -> OSError:
+    return OSError(
+        f"{place.entries} has no CACHEDIR.TAG: not a store of nbcache, nothing was "
+        "deleted"
+    )
 
 
 def empty(aside: Path, home: Path | None = None) -> int:

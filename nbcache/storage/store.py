@@ -240,11 +240,17 @@ class Store(Listing):
             if entry.lookup not in ("", entry.key):
                 items = [(kind, name) for kind, name, *_ in entry.trace]
                 self.traces.add(entry.lookup, items, entry.key)
-        stored = kept or replace(entry, bytes=size, file=path.name)
-        self._index(stored)
-        if kept is None:
-            self.room.added(size)
+        if kept is not None:
+            self._index(kept)
+            return kept
+        stored = replace(entry, bytes=size, file=path.name)
+        self.enter(stored)
         return stored
+
+    def enter(self, entry: Entry) -> None:
+        """Take an entry whose file is in its place into the listing; make room."""
+        self._index(entry)
+        self.room.added(entry.bytes)
 
     def _is_flushed(self, seconds: float) -> bool:
         if self.durability == "auto":
