@@ -10,7 +10,7 @@ from typing import Any
 from nbcache import api, durations, info, maintenance, selection, sizes, stats
 from nbcache.selection import Selection
 
-__all__ = ["NO_ENTRY", "OK", "PROBLEMS", "WRONG_USE", "add_to", "fail", "percent"]
+__all__ = ["NO_ENTRY", "OK", "PROBLEMS", "WRONG_USE", "add_to", "fail"]
 
 OK, PROBLEMS, WRONG_USE, NO_ENTRY = 0, 1, 2, 3
 
@@ -60,7 +60,7 @@ def add_to(commands: Any) -> None:
     verify = commands.add_parser("verify", help="compare all checksums")
     verify.add_argument("--repair", action="store_true", help="set damaged ones aside")
     verify.add_argument(
-        "--sample", type=percent, default=1.0, metavar="5%", help="read only a part"
+        "--sample", type=_part, default=1.0, metavar="5%", help="read only a part"
     )
     verify.set_defaults(command=_verify)
 
@@ -94,14 +94,14 @@ def _seconds(text: str) -> float:
     try:
         return durations.seconds(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(_plain(error)) from None
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _size(text: str) -> int:
     try:
         return sizes.size(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(_plain(error)) from None
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _number(text: str) -> int:
@@ -110,26 +110,11 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def percent(text: str) -> float:
-    """Give a part: ``5%`` or ``0.05``.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        It is none, or not between 0 and all.
-    """
-    number, sign, _ = text.strip().partition("%")
+def _part(text: str) -> float:
     try:
-        part = float(number) / (100 if sign else 1)
-    except ValueError:
-        part = -1.0
-    if not 0 < part <= 1:
-        raise argparse.ArgumentTypeError(f"not a part such as 5% or 0.05: {text!r}")
-    return part
-
-
-def _plain(error: ValueError) -> str:
-    return str(error).replace("%", "%%")
+        return sizes.part(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 # --- the commands

@@ -1,4 +1,7 @@
-"""What keeps a cache in order, as methods: clear, pin, gc, verify, stats, export."""
+"""What keeps a cache in order, as methods: clear, pin, gc, verify, stats, export.
+
+What they need is imported when they are called: nothing of it is of use to a hit.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,17 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbcache import collection, durations, plotting, selection, sizes, stats
+from nbcache import durations, selection, sizes
 from nbcache.cache import Core, warn
-from nbcache.collection import Collected, Wanted
 from nbcache.selection import Selection
-from nbcache.storage import exchange, verification
-from nbcache.storage.exchange import Exported, Imported
-from nbcache.storage.verification import Report
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from nbcache.collection import Collected
+    from nbcache.storage.exchange import Exported, Imported
+    from nbcache.storage.verification import Report
 
 __all__ = ["Maintained", "clear", "collect"]
 
@@ -184,10 +187,14 @@ class Maintained(ABC):
         ValueError
             No such part.
         """
+        from nbcache.storage import verification
+
         return verification.verify(self.core.store, sample=sample, repair=repair)
 
     def stats(self) -> pd.DataFrame:
         """Give hits, misses by reason, s computed and saved, bytes: a row a name."""
+        from nbcache import stats
+
         return stats.frame(self.core)
 
     def plot(self) -> Figure:
@@ -198,6 +205,8 @@ class Maintained(ABC):
         ImportError
             matplotlib is not installed.
         """
+        from nbcache import plotting
+
         return plotting.plot(self.core)
 
     def export(
@@ -235,6 +244,8 @@ class Maintained(ABC):
         OSError
             The file is there, or cannot be written.
         """
+        from nbcache.storage import exchange
+
         chosen = Selection(names, tag).of(self.core)
         return exchange.export(self.core.store, chosen, file, overwrite=overwrite)
 
@@ -256,6 +267,8 @@ class Maintained(ABC):
         OSError
             It cannot be read, or the folder not be written.
         """
+        from nbcache.storage import exchange
+
         return exchange.import_(self.core.store, file)
 
 
@@ -294,8 +307,11 @@ def collect(
     OSError
         The folder cannot be written.
     """
+    from nbcache.collection import Wanted
+    from nbcache.collection import collect as collect_wanted
+
     if keep is not None and keep < 0:
         raise ValueError(f"keep is a number of versions from 0, not {keep!r}")
     limit = core.settings.max_size if max_size is None else sizes.size(max_size)
     age = None if max_age is None else durations.seconds(max_age)
-    return collection.collect(core, Wanted(limit, age, keep, tag, dry_run))
+    return collect_wanted(core, Wanted(limit, age, keep, tag, dry_run))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from typing import TYPE_CHECKING, Any
 
 from nbcache import info
@@ -31,7 +33,7 @@ def plot(core: Core) -> Figure:
         matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
+        picture = _picture()
     except ImportError as error:
         raise ImportError(
             "the plot needs matplotlib: pip install 'nbcache[plot]'"
@@ -39,7 +41,8 @@ def plot(core: Core) -> Figure:
     found = sums(core)
     shown = _shown(found)
     total = summed(found)
-    figure = Figure(figsize=(9, 1.6 + 0.32 * max(len(shown), 3)), layout="constrained")
+    size = 9, 1.6 + 0.32 * max(len(shown), 3)
+    figure: Figure = picture(figsize=size, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     names = [_short(one.name) for one in shown]
     places = range(len(shown))
@@ -48,13 +51,27 @@ def plot(core: Core) -> Figure:
     left.set_title(f"time saved: {info.seconds_text(total.saved)}", fontsize=11)
     right.set_title(f"on disk: {info.bytes_text(total.bytes)}", fontsize=11)
     left.set_yticks(list(places), names, parse_math=False)
-    left.invert_yaxis()
+    left.set_ylim(len(shown) - 0.5, -0.5 if shown else 0.5)
     figure.suptitle(
         f"{info.counted(total.entries)}, {total.hits} hits, {total.missed} misses",
         fontsize=10,
         color="#666666",
     )
     return figure
+
+
+@functools.cache
+def _picture() -> Any:
+    """Give the class of figures that a notebook shows without pyplot."""
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):  # type: ignore[misc,unused-ignore]
+        def _repr_png_(self) -> bytes:
+            data = io.BytesIO()
+            self.savefig(data, format="png")
+            return data.getvalue()
+
+    return Picture
 
 
 def _shown(found: list[Sum]) -> list[Sum]:
