@@ -249,7 +249,7 @@ def test_clear_takes_either_names_or_all(store, arguments):
     """Neither and both are wrong use."""
     ran = on(store, "clear", *arguments, "-y")
     assert ran.returncode == 2
-    assert "clear takes names, or --all" in ran.stderr
+    assert "clear takes names, --tag, --stale or --older; or --all" in ran.stderr
     assert names(store) == ["clean", "fit", "fit"]
 
 

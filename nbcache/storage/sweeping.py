@@ -147,7 +147,9 @@ def _sweep_locks(place: Folder) -> int:
         if not stat.S_ISREG(found.st_mode):
             continue
         with suppress(OSError):
-            if _LEASE.fullmatch(path.name) and not is_held(path):
+            if is_held(path):
+                continue
+            if _LEASE.fullmatch(path.name):
                 path.unlink()
                 count += 1
             elif _LOCK.fullmatch(path.name):
