@@ -287,3 +287,10 @@ def test_wrong_use_exits_with_2(tmp_path, arguments):
     ran = nbcache(tmp_path / "store", *arguments)
     assert ran.returncode == 2
     assert "usage: nbcache" in ran.stderr
+
+
+def test_maintenance_in_a_process_of_its_own(store):
+    """verify, gc and stats; more of them in `test_cli_maintenance`."""
+    assert on(store, "verify").stdout.startswith("3 entries (")
+    assert "3 entries" in on(store, "gc", "-n").stdout
+    assert on(store, "stats").stdout.splitlines()[-1].startswith("in all")

@@ -201,7 +201,7 @@ class NbcacheLineMagics(Magics):
             core,
             max_size=arguments.max_size,
             max_age=arguments.max_age,
-            keep=None if keep is None else int(keep),
+            keep=None if keep is None else _number(keep),
             tag=arguments.tag,
             dry_run=arguments.dry_run,
         )
@@ -224,6 +224,12 @@ class NbcacheLineMagics(Magics):
             print(api.Cache().import_(file))
 
 
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"--keep takes a number from 0, not {text!r}")
+    return int(text)
+
+
 def _parsed(magic: Any, line: str) -> Any:
     try:
         arguments = magic_arguments.parse_argstring(magic, line)
@@ -239,7 +245,7 @@ def _parsed(magic: Any, line: str) -> Any:
     for flag, actions in OWN_FLAGS.items():
         given = getattr(arguments, flag[2:].replace("-", "_"))
         if given and arguments.action not in actions:
-            raise UsageError(f"{flag} belongs to %nbcache {' and '.join(actions)}")
+            raise UsageError(f"{flag} belongs to %nbcache {', '.join(actions)}")
     arguments.names = [name.strip("\"'") for name in arguments.names]
     return arguments
 

@@ -133,15 +133,15 @@ def test_many_processes_replace_a_broken_file_once(tmp_path):
         "for n in range(10): put(store, int(sys.argv[2]) * 10 + n, size=10)\n"
     )
     here = Path(__file__).parents[1]
-    ran = [started(code, store.folder, number, here) for number in range(4)]
+    ran = [started(code, store.folder, number, here) for number in range(3)]
     for one in ran:
         one.stdin.write("\n")
         one.stdin.flush()
     for one in ran:
         one.communicate(timeout=60)
         assert one.returncode == 0
-    assert len(store.index.files()) == 40
-    assert store.index.totals()[0] == 40
+    assert len(store.index.files()) == 30
+    assert store.index.totals()[0] == 30
 
 
 def test_an_index_that_was_never_whole_is_completed(tmp_path):
@@ -228,11 +228,14 @@ def test_a_path_is_judged_where_its_links_lead(tmp_path):
     if not os.path.isdir("/proc/self"):
         pytest.skip("no /proc here")
     (tmp_path / "link").symlink_to("/proc")
+    code = (
+        "import sys, nbcache.storage.filesystems as f; print(f.is_local(sys.argv[1]))"
+    )
     ran = subprocess.run(
         [
             sys.executable,
             "-c",
-            "import sys, nbcache.storage.filesystems as f; print(f.is_local(sys.argv[1]))",
+            code,
             str(tmp_path / "link" / "x"),
         ],
         capture_output=True,
