@@ -18,10 +18,10 @@ import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz, trust
+from nbcache.storage.catalog import Catalog
 from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.leases import Leases
-from nbcache.storage.listing import Listing
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
 from nbcache.storage.room import Room
@@ -48,7 +48,7 @@ class Content:
 _recent: Recent[Opened] = Recent(MEMORY_BYTES)
 
 
-class Store(Listing):
+class Store(Catalog):
     """Entries in a folder.
 
     Parameters

@@ -16,7 +16,7 @@ from nbcache.storage.index import Index, stored_text
 from nbcache.storage.removal import clear, remove
 from nbcache.storage.traces import Traces
 
-__all__ = ["Listing", "metadata"]
+__all__ = ["Catalog", "metadata"]
 
 
 def metadata(path: Path) -> Entry | None:
@@ -39,7 +39,7 @@ def read_all(paths: Iterable[Path]) -> list[Entry]:
     return [entry for path in paths if (entry := metadata(path)) is not None]
 
 
-class Listing:
+class Catalog:
     """The entries in a folder, without their values.
 
     Parameters
