@@ -16,6 +16,7 @@ from nbcache.storage.entry import Entry
 from nbcache.storage.eviction import YOUNG_S, Limit, victims
 from nbcache.storage.index import Row
 from nbcache.storage.locks import exclusive
+from nbcache.storage.removal import not_a_store
 from nbcache.storage.sweeping import Swept, sweep
 from nbcache.superseded import old_versions
 
@@ -110,21 +111,23 @@ class Collected:
 def collect(core: Core, wanted: Wanted) -> Collected:
     """Remove what is not worth keeping.
 
+    Raises
+    ------
+    OSError
+        The folder cannot be written, or is not a store.
+
     Notes
     -----
     First what is expired, failures of more than 30 days ago, versions of code beyond
     those to keep, and what was not used for too long; then, while there is more than
     the limit, what is stale, then what the policy of the store says.  Pinned entries
     stay, and for the limit those of the last 10 minutes as well.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written.
     """
     store = core.store
-    if not store.folder.is_dir():
+    if not store.place.entries.exists():
         return Collected(dry_run=wanted.dry_run)
+    if not store.place.is_ours():
+        raise not_a_store(store.place)
     if wanted.dry_run:
         return _planned(core, wanted)
     with exclusive(store.place.evictor_lock) as is_mine:

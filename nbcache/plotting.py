@@ -22,15 +22,15 @@ _SAVED, _SIZE = "#2a7f9e", "#c9803c"
 def plot(core: Core) -> Figure:
     """Give a figure of the seconds saved and the bytes stored, by name.
 
-    Notes
-    -----
-    A figure of its own, which no other window or backend knows: a notebook shows it as
-    the last value of a cell, ``savefig`` writes it.
-
     Raises
     ------
     ImportError
         matplotlib is not installed.
+
+    Notes
+    -----
+    A figure of its own, which no other window or backend knows: a notebook shows it as
+    the last value of a cell, ``savefig`` writes it.
     """
     try:
         picture = _picture()

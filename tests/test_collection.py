@@ -166,6 +166,16 @@ def test_gc_of_no_store_makes_none(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_gc_refuses_a_folder_without_our_marker(cache, tmp_path):
+    """Nothing of somebody's is removed, not even what has our names."""
+    stored(cache, 0, expires_after=1.0)
+    (cache.core.store.place.entries / "CACHEDIR.TAG").unlink()
+    with pytest.raises(OSError, match="not a store of nbcache"):
+        cache.gc()
+    assert left(cache) == {0}
+    assert Cache(tmp_path).gc().gone == ()
+
+
 # --- clear, pin
 
 

@@ -113,7 +113,7 @@ class Catalog:
         gone = set(remove(self.place, [entry.file for entry in chosen], strict=True))
         with suppress(OSError, sqlite3.Error):
             self.index.remove(gone)
-            self._forget_traces(entry for entry in chosen if entry.file in gone)
+            self.forget_traces(entry for entry in chosen if entry.file in gone)
         return len(gone)
 
     def pins(self) -> set[str]:
@@ -132,7 +132,7 @@ class Catalog:
             if entry.key not in pins and stored_text(entry.name) not in pins
         ]
 
-    def _forget_traces(self, gone: Iterable[Entry]) -> None:
+    def forget_traces(self, gone: Iterable[Entry]) -> None:
         """Drop descriptors of look-up keys that have no entries any more."""
         traced = {one.lookup: one.name for one in gone if one.lookup != one.key}
         for lookup, name in traced.items():

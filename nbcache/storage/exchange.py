@@ -205,19 +205,19 @@ def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
 def import_(store: Store, source: str | os.PathLike[str]) -> Imported:
     """Take the entries of a file that `export` wrote.
 
-    Notes
-    -----
-    A member counts only if its name is that of an entry, it is not deflated, and its
-    bytes are those that were written under that key; no name of the file reaches a
-    path.  Entries that are there stay, unless they are damaged, or foreign where the
-    new one is this user's.  What others signed is taken, but not used until trusted.
-
     Raises
     ------
     NotAnExport
         It is no such file.
     OSError
         It cannot be read, or the store cannot be written.
+
+    Notes
+    -----
+    A member counts only if its name is that of an entry, it is not deflated, and its
+    bytes are those that were written under that key; no name of the file reaches a
+    path.  Entries that are there stay, unless they are damaged, or foreign where the
+    new one is this user's.  What others signed is taken, but not used until trusted.
     """
     store.place.make()
     taken, known, foreign, refused = [], 0, 0, []

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nbcache.storage.folder import Folder, key_of
 
-__all__ = ["clear", "empty", "remove"]
+__all__ = ["clear", "empty", "not_a_store", "remove"]
 
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 _TRACES = re.compile(r"[0-9a-f]{32,64}\.traces")
@@ -60,7 +60,7 @@ def remove(place: Folder, files: Iterable[str], *, strict: bool = False) -> list
     gone, aside, failed = [], [], None
     if not place.is_ours():
         if strict and place.entries.exists():
-            raise _foreign(place)
+            raise not_a_store(place)
         return []
     try:
         with _opened(place.path / "tmp") as target:
@@ -107,7 +107,7 @@ def clear(place: Folder) -> int:
     if not place.entries.exists():
         return 0
     if place.entries.is_symlink() or not place.is_ours():
-        raise _foreign(place)
+        raise not_a_store(place)
     place.make()
     aside = place.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
     place.entries.replace(aside)
@@ -115,7 +115,8 @@ def clear(place: Folder) -> int:
     return empty(aside, place.entries)
 
 
-def _foreign(place: Folder) -> OSError:
+def not_a_store(place: Folder) -> OSError:
+    """Give the error for a folder that has not our marker."""
     return OSError(
         f"{place.entries} has no CACHEDIR.TAG: not a store of nbcache, nothing was "
         "deleted"

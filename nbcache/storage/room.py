@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from nbcache.storage.database import stored_text
+from nbcache.storage.entry import Entry
 from nbcache.storage.eviction import (
     POLICIES,
     Candidate,
@@ -49,6 +50,8 @@ class Room:
         Of `eviction.POLICIES`.
     refresh : callable ()
         Makes the index agree with the folder.
+    forget : callable (entries)
+        Drops what else there is of entries that are gone.
     """
 
     place: Folder
@@ -58,6 +61,7 @@ class Room:
     max_bytes: int | None
     policy: str
     refresh: Callable[[], object]
+    forget: Callable[[Iterable[Entry]], object]
     _known: int | None = None
     _added: int = 0
     _looked: float = 0.0
@@ -152,7 +156,9 @@ class Room:
         gone = remove(self.place, ranked)
         if not gone:
             return 0
+        entries = self.index.of_files(gone)
         self.index.remove(gone)
+        self.forget(entries)
         went = [ranked[file] for file in gone]
         if self.policy == "greedy-dual-size":
             level = level_after(self.levels(), went, time.time())

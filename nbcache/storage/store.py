@@ -85,6 +85,7 @@ class Store(Catalog):
             max_bytes=max_bytes,
             policy=eviction,
             refresh=self.entries,
+            forget=self.forget_traces,
         )
         self._is_swept = False
 

@@ -69,6 +69,8 @@ def sweep(place: Folder) -> Swept:
     OSError
         The folder cannot be written.
     """
+    if not place.is_ours():
+        return Swept()
     now = _touched(place.path / "locks" / _STAMP)
     temporaries = size = damaged = 0
     for path, found in _listed(place.path / "tmp"):

@@ -114,14 +114,14 @@ def verify(store: Store, *, sample: float = 1.0, repair: bool = False) -> Report
     repair : bool
         Set damaged files aside and make the index agree with the folder.
 
-    Notes
-    -----
-    No value is decoded.  An entry that goes while this looks is no problem.
-
     Raises
     ------
     ValueError
         No such part.
+
+    Notes
+    -----
+    No value is decoded.  An entry that goes while this looks is no problem.
     """
     if not 0 < sample <= 1:
         raise ValueError(f"a sample is more than 0 and at most 1, not {sample!r}")

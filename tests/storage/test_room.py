@@ -43,6 +43,19 @@ def test_a_put_beyond_the_limit_removes_what_is_worth_least(store):
     assert list((store.folder / "tmp").iterdir()) == []
 
 
+def test_lists_of_traces_go_with_their_last_entry(store):
+    """What says where to look is of no use when nothing is there."""
+    before = unlimited(store)
+    traced = {"trace": [["file", "x", "ab" * 16]], "size": 300_000, "seconds": 0.0}
+    put(before, 0, lookup=key(20), **traced)
+    put(before, 1, lookup=key(21), **traced)
+    put(before, 2, lookup=key(21), **{**traced, "seconds": 9.0})
+    put(store, 3, age=0, size=400_000)
+    assert there(store) == {2, 3}
+    assert store.traces.read(key(20)) == []
+    assert len(store.traces.read(key(21))) == 1
+
+
 def test_without_a_limit_or_a_policy_nothing_goes(store):
     """`max_size = "none"`, `eviction = "none"`."""
     for number in range(12):
