@@ -94,6 +94,12 @@ def test_a_broken_file_is_not_touched_while_another_process_evicts(
     assert rows(database) == []
 
 
+def test_a_file_that_another_process_has_replaced_meanwhile_stays(database):
+    """Who waited for the lock finds a sound one, and does not rename that."""
+    database._set_aside((0, 0))
+    assert rows(database) == [1]
+
+
 def test_who_holds_the_evictors_lock_replaces_it_too(database):
     """An evictor that finds the index broken does not wait for itself."""
     database.path.write_bytes(b"nonsense" * 600)

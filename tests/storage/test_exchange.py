@@ -106,6 +106,7 @@ def test_entries_of_others_are_taken_but_not_used(packed, other, tmp_path, monke
     done = import_(other, packed)
     assert (done.entries, done.foreign) == (3, 3)
     assert "not used until trusted" in str(done)
+    assert import_(other, packed).known == 3
     with pytest.raises(UntrustedEntry):
         other.get(key(0))
     put(other, 0, "mine")

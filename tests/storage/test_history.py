@@ -126,6 +126,8 @@ def test_a_history_of_a_later_version_opens(history):
     history.note_hit(KEY, 1.0)
     history.flush()
     assert again(history).uses()[KEY].hits == 2
+    with closing(sqlite3.connect(history.path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (99,)
 
 
 @pytest.mark.parametrize("damage", ["deleted", "nonsense", "cut", "foreign"])
