@@ -90,6 +90,16 @@ def test_entries_that_are_there_stay(packed, store, other):
     assert before == {p: p.stat().st_ino for p in other.place.files().values()}
 
 
+def test_what_is_imported_is_found_by_name_and_makes_room(packed, tmp_path):
+    """In an index that was whole before; within the limit of the store."""
+    store = Store(tmp_path / "other", max_bytes=250_000)
+    put(store, 5, "x")
+    store.entries()
+    import_(store, packed)
+    assert [entry.key for entry in store.by_name("b")] == [key(1)]
+    assert len(there(store)) == 3
+
+
 def test_a_damaged_entry_in_place_is_healed(packed, other):
     """The good one takes its place."""
     import_(other, packed)
