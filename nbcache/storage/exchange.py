@@ -8,6 +8,7 @@ anew from what was verified; nothing else of a file is believed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -227,7 +228,9 @@ def import_(store: Store, source: str | os.PathLike[str]) -> Imported:
                 continue
             try:
                 entry, is_mine = _take(store, packed, member)
-            except (DamagedEntry, *_UNREADABLE) as error:
+            except (OSError, *_UNREADABLE) as error:
+                if _is_of_disk(error):
+                    raise
                 refused.append(Problem(_shown(member.filename), _shown(str(error))))
                 continue
             if entry is None:
@@ -248,6 +251,16 @@ _UNREADABLE = (
 )
 
 
+def _is_of_disk(error: Exception) -> bool:
+    """Say whether an error is none of the file's content.
+
+    An offset before its beginning is: seeking there is what the system calls invalid.
+    """
+    if isinstance(error, DamagedEntry) or not isinstance(error, OSError):
+        return False
+    return error.errno != errno.EINVAL
+
+
 def _opened(file: IO[bytes], source: object) -> zipfile.ZipFile:
     """Open an export, and look that it is one.
 
@@ -259,7 +272,9 @@ def _opened(file: IO[bytes], source: object) -> zipfile.ZipFile:
     try:
         packed = zipfile.ZipFile(file)
         number = _listed(packed)["format"]
-    except _UNREADABLE as error:
+    except (OSError, *_UNREADABLE) as error:
+        if _is_of_disk(error):
+            raise
         told = _shown(str(error))
         raise NotAnExport(f"{source} is not an export of nbcache: {told}") from error
     if number != _FORMAT:

@@ -261,6 +261,15 @@ def test_what_is_no_export_says_so(packed, other, tmp_path, what):
     assert there(other) == set()
 
 
+def test_an_offset_before_the_file_is_no_error_of_the_disk(packed, other, tmp_path):
+    """A file whose beginning was lost: seeking there raises an error of the system."""
+    file = tmp_path / "behead.zip"
+    file.write_bytes(packed.read_bytes()[64:])
+    done = import_(other, file)
+    assert done.refused
+    assert done.entries + len(done.refused) == 3
+
+
 def test_every_truncation_and_many_flips_of_a_file_are_survived(store, tmp_path):
     """A file of one small entry: never another value, never another error."""
     small = put(store, 9, "small", size=64)
