@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from nbcache import durations, info, sizes
 from nbcache.cache import Core
-from nbcache.states import CURRENT, states
+from nbcache.states import CURRENT, by_key
 from nbcache.storage.entry import Entry
 from nbcache.storage.eviction import YOUNG_S, Limit, victims
 from nbcache.storage.index import Row
@@ -140,7 +140,7 @@ def collect(core: Core, wanted: Wanted) -> Collected:
 
 def _planned(core: Core, wanted: Wanted) -> Collected:
     known = core.store.entries()
-    state = states(known)
+    state = by_key(known)
     free = {entry.file for entry in core.store.unpinned(known)}
     reasons = {
         entry.file: why

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nbcache import info
 from nbcache.cache import Core
 from nbcache.errors import UnknownName
-from nbcache.states import CURRENT, states
+from nbcache.states import CURRENT, by_key
 from nbcache.storage.database import stored_text
 from nbcache.storage.entry import Entry
 
@@ -70,7 +70,7 @@ class Selection:
             limit = time.time() - self.older_s
             found = [entry for entry in found if entry.created < limit]
         if self.stale:
-            state = states(known)
+            state = by_key(known)
             found = [one for one in found if state.get(one.key, CURRENT) != CURRENT]
         return found
 

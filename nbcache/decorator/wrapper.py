@@ -25,7 +25,8 @@ from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
 from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
 from nbcache.states import states
-from nbcache.storage.rows import row
+from nbcache.storage.listing import Listing
+from nbcache.storage.rows import rows
 
 __all__ = ["CacheInfo", "Wrapper"]
 
@@ -312,8 +313,8 @@ class Wrapper(Generic[P, R]):
         """Give what is stored of this function: one plain row an entry."""
         store = self._options.core().store
         uses, found = store.history.uses(), store.by_name(self._own_name)
-        state, pins = states(found), store.pins()
-        return [row(one, uses.get(one.key), state[one.key], pins) for one in found]
+        listing = Listing.of(found)
+        return rows(listing, uses, states(listing), store.pins())
 
     def cache_info(self) -> CacheInfo:
         """Give functools' figures (misses: entries), plus bytes and seconds saved."""

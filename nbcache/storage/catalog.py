@@ -7,36 +7,16 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from nbcache.errors import DamagedEntry
-from nbcache.storage import npz
-from nbcache.storage.entry import Entry, read_manifest
-from nbcache.storage.folder import Folder, key_of
+from nbcache.storage.entry import Entry
+from nbcache.storage.folder import Folder
 from nbcache.storage.history import History
 from nbcache.storage.index import Index, stored_text
+from nbcache.storage.listing import Listing
+from nbcache.storage.reconciling import metadata, read_all, reconcile
 from nbcache.storage.removal import clear, remove
 from nbcache.storage.traces import Traces
 
-__all__ = ["Catalog", "metadata"]
-
-
-def metadata(path: Path) -> Entry | None:
-    """Read an entry's manifest alone; None if that is not possible."""
-    try:
-        with npz.Archive.open(path) as archive:
-            document = read_manifest(
-                archive.manifest(),
-                lambda name: archive.read(name, None),
-                whole=False,
-            )
-            entry = Entry.from_json(document, file=path.name, bytes=archive.size)
-    except (OSError, DamagedEntry):
-        return None
-    return entry if entry.key == key_of(path.name) else None
-
-
-def read_all(paths: Iterable[Path]) -> list[Entry]:
-    """Read the manifests that can be read."""
-    return [entry for path in paths if (entry := metadata(path)) is not None]
+__all__ = ["Catalog"]
 
 
 class Catalog:
@@ -56,21 +36,41 @@ class Catalog:
         self.index = Index(self.folder / "index.sqlite", lock)
         self.history = History(self.folder / "history.sqlite", lock)
 
+    def _reconcile(self) -> bool:
+        """Make the index right; False: there is no store yet."""
+        if not self.place.entries.is_dir():
+            return False
+        reconcile(self.place, self.index)
+        return True
+
     def entries(self) -> list[Entry]:
         """Give all entries, newest first; reconciled with the files that are there."""
-        there = self.place.files()
-        if not there and not self.index.path.exists():
-            return []
         try:
-            known, is_whole = self.index.files(), self.index.is_whole()
-            missing, gone = there.keys() - known, known - there.keys()
-            if missing or gone or not is_whole:
-                found = read_all(there[name] for name in missing)
-                self.index.reconcile(found, gone)
-            return [row for row in self.index.rows() if row.file in there]
+            if not self._reconcile():
+                return []
+            return self.index.rows()
         except (OSError, sqlite3.Error):
-            found = read_all(there.values())
+            found = read_all(self.place.files().values())
             return sorted(found, key=lambda entry: -entry.created)
+
+    def listing(self) -> Listing:
+        """Give what a listing shows of all entries, newest first."""
+        try:
+            if not self._reconcile():
+                return Listing.of(())
+            return self.index.listing()
+        except (OSError, sqlite3.Error):
+            return Listing.of(self.entries())
+
+    def sums(self) -> tuple[int, int]:
+        """Give the number of entries and their bytes."""
+        try:
+            if not self._reconcile():
+                return 0, 0
+            return self.index.sums()
+        except (OSError, sqlite3.Error):
+            found = self.entries()
+            return len(found), sum(one.bytes for one in found)
 
     def whole(self, entry: Entry) -> Entry:
         """Give a listed entry with all its metadata, as it stands in its file."""
@@ -81,11 +81,16 @@ class Catalog:
         return [row for row in self.index.rows(key=key) if self._file(row).exists()]
 
     def by_name(self, name: str, limit: int = -1) -> list[Entry]:
-        """Give the entries of a name, newest first, at most limit if not negative."""
+        """Give the entries of a name, newest first.
+
+        At most limit if that is not negative; some of the last seconds, of other
+        processes, may then be missing.
+        """
         try:
-            if not self.index.is_whole():
-                self.entries()
-            rows = self.index.rows(name=name, limit=limit)
+            if limit < 0 or not self.index.path.exists():
+                self._reconcile()
+            read = self.index.latest if limit > 0 else self.index.rows
+            rows = read(name, limit=limit)
         except (OSError, sqlite3.Error):
             rows = [entry for entry in self.entries() if entry.name == name]
         return [row for row in rows if self._file(row).exists()]

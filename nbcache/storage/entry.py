@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -90,9 +90,8 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Give the metadata as plain data; size and file are the store's to say."""
-        plain = asdict(self)
-        del plain["bytes"], plain["file"]
-        return plain
+        # not asdict: it copies all that is in the fields, which takes 20 times as long
+        return {name: getattr(self, name) for name in _STORED}
 
     def without_summaries(self) -> Entry:
         """Give this entry as a private one: no text of a value, argument or helper."""
@@ -118,6 +117,9 @@ class Entry:
         if not all(isinstance(one, str) for one in (entry.key, entry.name)):
             raise DamagedEntry("manifest: key and name must be text")
         return entry
+
+
+_STORED = [one.name for one in fields(Entry) if one.name not in ("bytes", "file")]
 
 
 def write_manifest(

@@ -9,8 +9,8 @@ import os
 import re
 import socket
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -86,6 +86,8 @@ class Folder:
 
     def make(self) -> None:
         """Make the folder and what belongs into it, all private."""
+        if self._is_made():
+            return
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("entries", "locks", "tmp", "damaged"):
             (self.path / folder).mkdir(exist_ok=True, mode=0o700)
@@ -98,6 +100,12 @@ class Folder:
                     file.write(data)
                     file.flush()
                     temporary.replace(path)
+
+    def _is_made(self) -> bool:
+        # whoever deletes the folder deletes it whole; what comes last is looked at
+        made = (f"{self._entries}/CACHEDIR.TAG", f"{self.path}/.gitignore")
+        folders = (f"{self.path}/{one}" for one in ("locks", "tmp", "damaged"))
+        return all(map(os.path.exists, (*made, *folders)))
 
     @cached_property
     def origin(self) -> str:
@@ -117,32 +125,28 @@ class Folder:
         finally:
             path.unlink(missing_ok=True)
 
-    def files(self) -> dict[str, Path]:
-        """Give the entries' files by name; nothing is opened."""
-        found: dict[str, Path] = {}
+    def stamps(self) -> dict[str, int]:
+        """Give the folders that hold entries, and when names came or went, in ns."""
         try:
-            folders = [
-                one.path
-                for one in os.scandir(self.entries)
-                if one.is_dir(follow_symlinks=False)
-            ]
+            with os.scandir(self.entries) as scan:
+                return {
+                    one.name: one.stat().st_mtime_ns
+                    for one in scan
+                    if one.is_dir(follow_symlinks=False)
+                }
         except OSError:
-            return found
-        for folder in folders:
-            with os.scandir(folder) as scan:
-                for one in scan:
-                    if _FILE.fullmatch(one.name):
-                        found[one.name] = Path(one.path)
+            return {}
+
+    def files(self, folders: Iterable[str] | None = None) -> dict[str, Path]:
+        """Give the entries' files by name, of all folders or some; none is opened."""
+        found: dict[str, Path] = {}
+        for folder in self.stamps() if folders is None else folders:
+            path = self.entries / folder
+            # between the two looks it may have gone
+            names = os.listdir(path) if path.is_dir() else []  # noqa: PTH208
+            found.update((name, path / name) for name in names if _FILE.fullmatch(name))
         return found
 
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
         return (self.entries / "CACHEDIR.TAG").is_file()
-
-    def total(self) -> int:
-        """Give the bytes of all entries by looking at each file."""
-        size = 0
-        for path in self.files().values():
-            with suppress(OSError):
-                size += path.lstat().st_size
-        return size

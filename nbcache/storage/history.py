@@ -284,6 +284,12 @@ class History:
         rows = self._read("SELECT key, hits, saved, last FROM uses")
         return {key: Use(*use) for key, *use in rows}
 
+    def sums(self) -> tuple[int, float]:
+        """Give all hits there ever were, and the seconds that they saved."""
+        query = "SELECT coalesce(sum(hits), 0), coalesce(sum(saved), 0.0) FROM uses"
+        rows = self._read(query)
+        return rows[0] if rows else (0, 0.0)
+
     def tallies(self) -> list[Tally]:
         """Give the sums of all outcomes so far; a name as `stored_text` gives it."""
         columns = "name, kind, what, count, seconds, saved, bytes"

@@ -6,39 +6,46 @@ them, and rows are reconciled with the folder's file names before they are belie
 
 from __future__ import annotations
 
+import atexit
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+import time
+import weakref
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage import listing
 from nbcache.storage.database import Database, stored_text
 from nbcache.storage.entry import Entry
+from nbcache.storage.folder import key_of
 
 __all__ = ["Index", "Row", "stored_text"]
 
 Result = TypeVar("Result")
 
-_VERSION = 1
-# sums and the evictor's choice come from the last index alone, which is a hundred
-# times smaller than the rows
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     file TEXT PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
     created REAL NOT NULL, seconds REAL NOT NULL, bytes INTEGER NOT NULL,
     meta TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS entries_by_name ON entries (name);
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
-CREATE INDEX IF NOT EXISTS entries_in_short
-    ON entries (bytes, seconds, created, key, name, file);
 """
+_WHOLE = _SCHEMA + listing.SCHEMA
+_VERSION = 2
+WRITE_AFTER_S = 5.0
+WRITE_AFTER_ENTRIES = 256
+LATEST_ENTRIES = 256
+# above, reading all is faster than asking for each
+_FEW_FOLDERS = 32
 
 
 class Row(NamedTuple):
-    """What is known of an entry without its metadata; name as `stored_text` gives."""
+    """What is known of an entry without its metadata."""
 
     file: str
     key: str
@@ -57,64 +64,133 @@ class Index:
         The database file.
     lock : Path, optional
         The evictor's lock file; None: beside the database.
+
+    Notes
+    -----
+    What is noted is written in batches, at the latest before anything is read here: a
+    transaction for each takes longer than all else that storing a number does.  What a
+    killed process did not write, and what others read before, `reconcile` finds.
     """
 
     def __init__(self, path: Path, lock: Path | None = None) -> None:
         self.path = path
         lock = path.with_name(f"{path.name}.lock") if lock is None else lock
-        self._database = Database(path, _SCHEMA, _VERSION, lock=lock)
-        self._lock = threading.Lock()
+        self._database = Database(path, _WHOLE, _VERSION, lock=lock)
+        self._lock = threading.RLock()
+        self._waiting: dict[str, Entry] = {}
+        self._latest: dict[str, Entry] = {}
+        self._written = time.monotonic()
+        # a weak reference: the exit hook must not keep stores of the past alive
+        atexit.register(_flush_if_alive, weakref.ref(self))
+
+    def note(self, entry: Entry) -> None:
+        """Enter or replace a row, soon."""
+        with self._lock:
+            self._latest.pop(entry.file, None)
+            self._waiting[entry.file] = self._latest[entry.file] = entry
+            if len(self._latest) > LATEST_ENTRIES:
+                del self._latest[next(iter(self._latest))]
+            due = time.monotonic() - self._written > WRITE_AFTER_S
+            if due or len(self._waiting) >= WRITE_AFTER_ENTRIES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what was noted; where that fails, the listing finds the files."""
+        if self._waiting and self.path.parent.is_dir():
+            with suppress(OSError, sqlite3.Error):
+                self._run(lambda _database: None)
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do something in a database that has all that was noted."""
         with self._lock:
-            return self._database.run(work)
+            waiting, self._waiting = list(self._waiting.values()), {}
+            self._written = time.monotonic()
+
+            def whole(database: sqlite3.Connection) -> Result:
+                _enter(database, waiting)
+                return work(database)
+
+            return self._database.run(whole)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Enter or replace rows."""
-        rows = _rows(entries)
-        self._run(lambda database: database.executemany(_INSERT, rows))
+        known = list(entries)
+        if known:
+            self._run(lambda database: _enter(database, known))
 
     def remove(self, files: Iterable[str]) -> None:
         """Drop rows by the names of their files."""
         gone = [(file,) for file in files]
-        self._run(
-            lambda database: database.executemany(
-                "DELETE FROM entries WHERE file = ?", gone
-            )
-        )
-
-    def reconcile(self, entries: Iterable[Entry], gone: Iterable[str]) -> None:
-        """Enter and drop rows; from now on the index counts as `is_whole`."""
-        rows, files = _rows(entries), [(file,) for file in gone]
+        if not gone:
+            return
+        for (file,) in gone:
+            self._latest.pop(file, None)
 
         def work(database: sqlite3.Connection) -> None:
-            database.executemany(_INSERT, rows)
-            database.executemany("DELETE FROM entries WHERE file = ?", files)
-            database.execute("INSERT OR REPLACE INTO facts VALUES ('whole', 1)")
+            database.executemany("DELETE FROM entries WHERE file = ?", gone)
+            listing.tidy(database)
 
         self._run(work)
 
-    def is_whole(self) -> bool:
-        """Say whether it was ever compared with the folder: a new one was not."""
-        query = "SELECT 1 FROM facts WHERE name = 'whole'"
-        return self._run(lambda database: bool(database.execute(query).fetchall()))
+    def files(self, folders: Collection[str]) -> set[str]:
+        """Give the names of the files in some folders that have a row."""
+        if len(folders) > _FEW_FOLDERS:
+            found = self.all_files()
+            return {one for one in found if (key_of(one) or "")[:2] in folders}
+        # all that begins so: no hexadecimal digit comes after g
+        query = "SELECT file FROM listed WHERE key >= ? AND key < ?"
 
-    def files(self) -> set[str]:
+        def work(database: sqlite3.Connection) -> set[str]:
+            rows = (database.execute(query, (one, f"{one}g")) for one in folders)
+            return {row[0] for some in rows for row in some}
+
+        return self._run(work)
+
+    def all_files(self) -> set[str]:
         """Give the names of all files that have a row."""
-        query = "SELECT file FROM entries"
+        query = "SELECT file FROM listed"
         return self._run(lambda database: {row[0] for row in database.execute(query)})
 
-    def totals(self) -> tuple[int, int]:
-        """Give number and bytes of all entries; no file is looked at."""
-        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM entries"
+    def folders(self) -> dict[str, int]:
+        """Give the folders whose rows were right, and their times then in ns."""
+        query = "SELECT name, mtime FROM folders"
+        return self._run(lambda database: dict(database.execute(query).fetchall()))
+
+    def note_folders(self, right: Mapping[str, int], gone: Iterable[str]) -> None:
+        """Keep when folders had the files that their rows tell."""
+        dropped, kept = [(name,) for name in gone], list(right.items())
+
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany("DELETE FROM folders WHERE name = ?", dropped)
+            database.executemany("INSERT OR REPLACE INTO folders VALUES (?, ?)", kept)
+
+        self._run(work)
+
+    def listing(self) -> listing.Listing:
+        """Give all entries as columns, newest first."""
+        return self._run(listing.Listing.read)
+
+    def sums(self) -> tuple[int, int]:
+        """Give the number of entries and their bytes."""
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM listed"
         count, size = self._run(lambda database: database.execute(query).fetchone())
-        return int(count), int(size)
+        return count, size
 
     def short_rows(self) -> list[Row]:
         """Give all entries without their metadata."""
-        query = f"SELECT {', '.join(Row._fields)} FROM entries"
-        found = self._run(lambda database: database.execute(query).fetchall())
-        return [Row(*row) for row in found]
+        query = "SELECT file, key, alike, bytes, seconds, created FROM listed"
+
+        def work(database: sqlite3.Connection) -> list[Row]:
+            names = {
+                number: listing.Alike.from_text(text).name
+                for number, text in database.execute("SELECT number, text FROM alike")
+            }
+            return [
+                Row(file, key, names[number], *figures)
+                for file, key, number, *figures in database.execute(query)
+            ]
+
+        return self._run(work)
 
     def of_files(self, files: Iterable[str]) -> list[Entry]:
         """Give the entries of some files, as far as they have rows."""
@@ -126,6 +202,12 @@ class Index:
             ]
         )
         return [entry for row in found if (entry := _entry(*row)) is not None]
+
+    def latest(self, name: str, limit: int) -> list[Entry]:
+        """Give the newest entries of a name: those noted here, if they are enough."""
+        with self._lock:
+            found = [one for one in reversed(self._latest.values()) if one.name == name]
+        return found[:limit] if len(found) >= limit else self.rows(name, limit=limit)
 
     def rows(
         self, name: str | None = None, key: str | None = None, limit: int = -1
@@ -144,11 +226,10 @@ class Index:
         return [entry for row in found if (entry := _entry(*row)) is not None]
 
 
-_INSERT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-def _rows(entries: Iterable[Entry]) -> list[tuple[object, ...]]:
-    return [
+def _enter(database: sqlite3.Connection, entries: list[Entry]) -> None:
+    if not entries:
+        return
+    rows = [
         (
             entry.file,
             entry.key,
@@ -161,6 +242,16 @@ def _rows(entries: Iterable[Entry]) -> list[tuple[object, ...]]:
         )
         for entry in entries
     ]
+    database.executemany(
+        "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+    )
+    listing.enter(database, entries)
+
+
+def _flush_if_alive(reference: weakref.ref[Index]) -> None:
+    index = reference()
+    if index is not None:
+        index.flush()
 
 
 def _meta(entry: Entry) -> str:

@@ -48,8 +48,8 @@ class Room:
         None: no limit.
     policy : str
         Of `eviction.POLICIES`.
-    refresh : callable ()
-        Makes the index agree with the folder.
+    sums : callable () -> (int, int)
+        Gives number and bytes of all entries, from an index that is right.
     forget : callable (entries)
         Drops what else there is of entries that are gone.
     """
@@ -60,7 +60,7 @@ class Room:
     leases: Leases
     max_bytes: int | None
     policy: str
-    refresh: Callable[[], object]
+    sums: Callable[[], tuple[int, int]]
     forget: Callable[[Iterable[Entry]], object]
     _known: int | None = None
     _added: int = 0
@@ -83,7 +83,7 @@ class Room:
             return
         try:
             self._looked, self._added = time.monotonic(), 0
-            self._known = self._total()
+            self._known = self.sums()[1]
             if self._known > self.max_bytes:
                 self._known -= self._make(self.max_bytes)
         except (OSError, sqlite3.Error):
@@ -103,18 +103,11 @@ class Room:
         is_passed = self._known <= limit < self._known + self._added
         return is_passed or self._added > LOOK_AFTER * limit
 
-    def _total(self) -> int:
-        if self.index.is_whole():
-            return self.index.totals()[1]
-        return self.place.total()
-
     def _make(self, limit: int) -> int:
         """Evict; give how many bytes went: 0 where somebody else is at it."""
         with exclusive(self.place.evictor_lock) as is_mine:
             if not is_mine:
                 return 0
-            if not self.index.is_whole():
-                self.refresh()
             chosen = victims(
                 self.candidates(self.index.short_rows()),
                 Limit(limit, int(TARGET * limit)),

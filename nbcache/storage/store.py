@@ -84,7 +84,7 @@ class Store(Catalog):
             *(self.place, self.index, self.history, self.leases),
             max_bytes=max_bytes,
             policy=eviction,
-            refresh=self.entries,
+            sums=self.sums,
             forget=self.forget_traces,
         )
         self._is_swept = False
@@ -289,4 +289,4 @@ class Store(Catalog):
 
     def _index(self, entry: Entry) -> None:
         with suppress(OSError, sqlite3.Error):  # the listing finds the file by itself
-            self.index.add([entry])
+            self.index.note(entry)

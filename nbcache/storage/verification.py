@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from nbcache.storage.folder import key_of
 from nbcache.storage.store import Store
 
 __all__ = ["Problem", "Report", "examine", "verify"]
+
+_YOUNG_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Report:
     foreign : tuple of str
         Files of intact entries that another user wrote.
     unlisted, missing : tuple of str
-        Files without a row in the index; rows without a file.
+        Files without a row in the index; rows without a file.  Those that a listing
+        finds by itself are none.
     index : str
         Why the index could not be compared; '' if it was.
     repaired : bool
@@ -198,23 +202,33 @@ def _compared(
     store: Store, repair: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Give files without a row, rows without a file, and why that is not known."""
-    if not store.folder.is_dir():
+    if not store.place.entries.is_dir():
         return (), (), ""
     try:
-        known = store.index.files()
-        # after the index: what is stored meanwhile has its file first
+        store.sums()  # what others did not enter yet is no problem
+        known = store.index.all_files()
+        # between two looks at the index: meanwhile others store and delete
         there = store.place.files().keys()
-        known_now = store.index.files()
+        known_now = store.index.all_files()
+        if repair:
+            store.index.note_folders({}, store.index.folders())
+            store.sums()
     except (OSError, sqlite3.Error) as error:
         return (), (), _said(error)
-    if repair:
-        with suppress(OSError):
-            store.entries()
+    young = {file for file in there - known_now if _is_young(store, file)}
     return (
-        tuple(sorted(there - known_now)),
+        tuple(sorted(there - known_now - young)),
         tuple(sorted((known & known_now) - there)),
         "",
     )
+
+
+def _is_young(store: Store, file: str) -> bool:
+    """Say whether a file came while this looked, or is about to be entered."""
+    with suppress(OSError):
+        path = store.place.entries / str(key_of(file))[:2] / file
+        return time.time() - path.lstat().st_ctime < _YOUNG_S
+    return True
 
 
 def _said(error: BaseException) -> str:

@@ -146,8 +146,8 @@ def test_many_processes_replace_a_broken_file_once(tmp_path):
     for one in ran:
         one.communicate(timeout=60)
         assert one.returncode == 0
-    assert len(store.index.files()) == 30
-    assert store.index.totals()[0] == 30
+    assert len(store.index.all_files()) == 30
+    assert store.index.sums()[0] == 30
 
 
 def test_an_index_that_was_never_whole_is_completed(tmp_path):
