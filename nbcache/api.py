@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from nbcache import config, info, loading, why
 from nbcache.cache import Core, notebook_name
-from nbcache.cores import core_of, core_with, default_core
+from nbcache.cores import OWN_SETTINGS, core_of, core_with, default_core
 from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import options_of
 from nbcache.keys.key import Key
@@ -48,12 +48,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_OWN_SETTINGS = (
-    *("compress", "durability", "enabled", "eviction", "max_size", "read_only"),
-    *("refresh", "verify"),
-)
-
-
 class Cache(Maintained):
     """A cache in a folder of its own.
 
@@ -62,7 +56,7 @@ class Cache(Maintained):
     directory : path, optional
         Made at the first write; None: the default cache, found anew for each call.
     **settings
-        ``enabled, read_only, refresh, compress, verify, durability, max_size,
+        ``enabled, read_only, refresh, compress, verify, durability, trust, max_size,
         eviction`` for this cache alone.
 
     Raises
@@ -75,9 +69,9 @@ class Cache(Maintained):
         self, directory: str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
         self._folder = None if directory is None else Path(directory).absolute()
-        for name in settings.keys() - set(_OWN_SETTINGS):
+        for name in settings.keys() - set(OWN_SETTINGS):
             raise ValueError(
-                f"a Cache has the settings {', '.join(_OWN_SETTINGS)}, not {name!r}; "
+                f"a Cache has the settings {', '.join(OWN_SETTINGS)}, not {name!r}; "
                 "nbcache.configure sets those of the process"
             )
         self._settings = {

@@ -1,4 +1,4 @@
-"""The command line: ``nbcache ls | info | why | path | demo``, and maintenance."""
+"""The command line: ``nbcache ls | info | why | trust | path | demo``, and more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nbcache import api, cli_maintenance, config, info, why
+from nbcache import api, cli_maintenance, config, info, trusting, why
 from nbcache.cli_maintenance import NO_ENTRY, OK, PROBLEMS, WRONG_USE, fail
 from nbcache.errors import NbcacheError, UnknownName
 from nbcache.selection import Selection
@@ -80,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_maintenance.add_to(commands)
 
+    tell = commands.add_parser(
+        "trust", help="show what entries of others hold, and sign them as yours"
+    )
+    tell.add_argument("path", metavar="FILE|DIR", type=Path)
+    tell.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    tell.set_defaults(command=_trust)
+
     path = commands.add_parser("path", help="print the folder of the store")
     path.set_defaults(command=_path)
 
@@ -133,6 +140,38 @@ def _info(parsed: argparse.Namespace) -> int:
 def _why(parsed: argparse.Namespace) -> int:
     print(why.why_text(_cache(parsed).core, parsed.name))
     return OK
+
+
+def _agreed(what: str, question: str, otherwise: str) -> bool:
+    if not sys.stdin.isatty():
+        fail(f"would {what}: add -y to do it", WRONG_USE)
+        return False
+    if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
+        return True
+    print(otherwise)
+    return False
+
+
+def _trust(parsed: argparse.Namespace) -> int:
+    found = trusting.examined(parsed.path)
+    wanted = [one for one in found if one.entry and not one.is_mine]
+    for one in found:
+        if one.is_mine:
+            continue
+        print(one, file=sys.stdout if one.entry else sys.stderr)
+    code = PROBLEMS if any(one.refused for one in found) else OK
+    if not wanted:
+        print(f"nothing to sign: {sum(one.is_mine for one in found)} are yours already")
+        return code
+    what = f"{len(wanted)} entr{'y' if len(wanted) == 1 else 'ies'}"
+    question = f"Sign {what}? From then on, all of it counts as written by you."
+    if not parsed.yes and not _agreed(f"sign {what}", question, "nothing signed"):
+        return WRONG_USE
+    for one in wanted:
+        trusting.signed(one)
+    if not parsed.quiet:
+        print(f"signed {what}")
+    return code
 
 
 def _path(parsed: argparse.Namespace) -> int:

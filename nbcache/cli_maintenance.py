@@ -137,7 +137,7 @@ def _clear(parsed: argparse.Namespace) -> int:
     stays = selection.pinned_text(len(found) - len(free))
     what = info.amount_text(free)
     if parsed.dry_run:
-        names = ", ".join(sorted({entry.name for entry in free}))
+        names = ", ".join(sorted({info.printable(entry.name) for entry in free}))
         print(f"would delete {what}: {names or 'nothing'}")
     elif free or chosen.all:
         if not parsed.yes and not _confirmed(what):
@@ -167,14 +167,14 @@ def _confirmed(what: str) -> bool:
 def _pin(parsed: argparse.Namespace) -> int:
     names = selection.pin(_cache(parsed).core, parsed.names)
     if not parsed.quiet:
-        print(f"pinned {', '.join(names)}")
+        print(info.printable(f"pinned {', '.join(names)}"))
     return OK
 
 
 def _unpin(parsed: argparse.Namespace) -> int:
     names = selection.unpin(_cache(parsed).core, parsed.names)
     if not parsed.quiet:
-        print(f"no longer pinned: {', '.join(names)}")
+        print(info.printable(f"no longer pinned: {', '.join(names)}"))
     return OK
 
 

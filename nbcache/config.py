@@ -145,6 +145,12 @@ class Settings:
         "When an entry's checksum is compared: first use in a process, always, never",
         ("first", "always", "never"),
     )
+    trust: str = _setting(
+        "mine",
+        "Whose entries are used: mine (those that you signed), data (anybody's, but "
+        "only data, text and pictures of them), none (nothing is used, only stored)",
+        ("mine", "data", "none"),
+    )
     durability: str = _setting(
         "auto",
         "Flush entries to the disk: auto (results of more than 1 s), always, never",
@@ -255,7 +261,20 @@ def _from_pyproject() -> Mapping[str, Any]:
         warnings.warn(f"{path} was not read: {error}", CacheWarning, stacklevel=4)
         return {}
     found = table.get("tool", {}).get("nbcache", {})
-    return found if isinstance(found, dict) else {}
+    return _without_trust(found) if isinstance(found, dict) else {}
+
+
+def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out trust in others: a cloned repository must not ask for it."""
+    if found.get("trust") != "data":
+        return found
+    warnings.warn(
+        'pyproject.toml: trust = "data" counts only where you say it yourself: '
+        "NBCACHE_TRUST, %config NbCache.trust, or Cache(trust=...)",
+        CacheWarning,
+        stacklevel=5,
+    )
+    return {name: value for name, value in found.items() if name != "trust"}
 
 
 def configure(**settings: Any) -> None:

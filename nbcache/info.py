@@ -33,6 +33,7 @@ __all__ = [
     "frame",
     "matching",
     "notice",
+    "printable",
     "rows",
     "seconds_text",
     "table_text",
@@ -199,9 +200,9 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
     """Give a row as texts, for people."""
     return {
         "key": one["key"],
-        "name": one["name"],
-        "kind": one["kind"],
-        "variables": one["variables"],
+        "name": printable(one["name"]),
+        "kind": printable(one["kind"]),
+        "variables": printable(one["variables"]),
         "size": bytes_text(one["size"]),
         "hits": str(one["hits"]),
         "cost": seconds_text(one["cost"]),
@@ -260,7 +261,12 @@ def entry_text(core: Core, entry: Entry) -> str:
         lines.append(f"  depends   {label}{': ' + summary if summary else ''}")
     versions = ", ".join(f"{name} {number}" for name, number in entry.packages.items())
     lines.append(f"  versions  {versions}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """Give a text in which nothing steers a terminal: entries may be of others."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 # --- notices

@@ -16,6 +16,7 @@ import numpy as np
 
 from nbcache.keys import origin, source
 from nbcache.storage.entry import Entry
+from nbcache.storage.foreign import is_modest
 from nbcache.storage.listing import Alike, Listing
 from nbcache.trace.observed import Observed, Today, file_stat
 
@@ -83,11 +84,16 @@ def _limit(one: Alike) -> float:
     return math.inf if one.expires_after is None else one.expires_after
 
 
+_MOST_READ = 1 << 30
+"""Bytes of files that one listing compares; what is beyond counts as unchanged."""
+
+
 @dataclass
 class _Judge:
     """Looks at each file and each package once."""
 
     today: Today = field(default_factory=Today)
+    room: int = _MOST_READ
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def fault(self, one: Alike) -> str:
@@ -109,9 +115,20 @@ class _Judge:
                     return False
                 if found is None or found[2] != one.stat[2]:
                     return True
+            if not self._is_worth_reading(one):
+                return False
             return self.today.observe(one.kind, one.name).digest != one.digest
         except (OSError, ValueError, TypeError, KeyError):
             return True
+
+    def _is_worth_reading(self, one: Observed) -> bool:
+        """Say whether to compare contents: listings show what nobody has verified."""
+        if one.kind in ("tree", "matches"):
+            return is_modest("file", one.name)
+        if one.kind == "file":
+            found = file_stat(one.name)
+            self.room -= found[2] if found else 0
+        return self.room >= 0
 
     def _is_of_other_libraries(self, one: Alike) -> bool:
         made = one.python.split(".")[:2]

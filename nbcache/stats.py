@@ -169,7 +169,7 @@ def text(core: Core) -> str:
 def _cells(one: Sum) -> tuple[str, ...]:
     reasons = sorted(one.misses.items(), key=lambda pair: (-pair[1], pair[0]))
     return (
-        one.name if len(one.name) <= 40 else f"{one.name[:39]}…",
+        _short(one.name),
         str(one.hits),
         str(one.missed),
         info.seconds_text(one.computed),
@@ -177,6 +177,11 @@ def _cells(one: Sum) -> tuple[str, ...]:
         info.bytes_text(one.bytes),
         ", ".join(f"{count} {reason}" for reason, count in reasons),
     )
+
+
+def _short(name: str) -> str:
+    name = info.printable(name)
+    return name if len(name) <= 40 else f"{name[:39]}…"
 
 
 def _lines(rows: list[tuple[str, ...]], widths: list[int]) -> Iterator[str]:

@@ -115,7 +115,7 @@ def test_gc_says_what_went_and_why(folder):
     assert ran.stdout.splitlines() == [
         f"{what}: expired",
         f"{what}: over the limit of 250.0 kB, worth least",
-        "would remove 2 entries (203.0 kB); 2 entries (203.0 kB) stay",
+        "would remove 2 entries (203.1 kB); 2 entries (203.1 kB) stay",
     ]
     assert numbers(folder) == {0, 1, 2, 3}
     assert nbcache(folder, "gc", "--max-size", "250kB").returncode == 0
@@ -181,7 +181,7 @@ def test_stats_as_text_and_json(folder):
 def test_export_and_import(folder, tmp_path, monkeypatch):
     """All, or names; into a store that is not there yet."""
     ran = nbcache(folder, "export", "all.zip")
-    assert (ran.returncode, ran.stdout) == (0, "exported 4 entries (406.0 kB)\n")
+    assert (ran.returncode, ran.stdout) == (0, "exported 4 entries (406.1 kB)\n")
     assert nbcache(folder, "export", "all.zip", "clean").returncode == 1
     assert nbcache(folder, "export", "all.zip", "nope").returncode == 3
     assert nbcache(folder, "export", "all.zip", "clean", "-y").returncode == 0

@@ -189,11 +189,12 @@ class NbcacheLineMagics(Magics):
             print(stays)
 
     def _pin(self, core: Core, arguments: Any) -> None:
-        print(f"pinned {', '.join(selection.pin(core, _required(arguments)))}")
+        names = selection.pin(core, _required(arguments))
+        print(info.printable(f"pinned {', '.join(names)}"))
 
     def _unpin(self, core: Core, arguments: Any) -> None:
         names = selection.unpin(core, _required(arguments))
-        print(f"no longer pinned: {', '.join(names)}")
+        print(info.printable(f"no longer pinned: {', '.join(names)}"))
 
     def _gc(self, core: Core, arguments: Any) -> None:
         keep = arguments.keep

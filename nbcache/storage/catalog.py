@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nbcache.storage.entry import Entry
-from nbcache.storage.folder import Folder
+from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index, stored_text
 from nbcache.storage.listing import Listing
@@ -26,12 +26,14 @@ class Catalog:
     ----------
     folder : Path
         Of the store; need not exist.
+    trust : str
+        ``data``: lists of traces count that others wrote.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, trust: str = "mine") -> None:
         self.folder = Path(folder)
         self.place = Folder(self.folder)
-        self.traces = Traces(self.place)
+        self.traces = Traces(self.place, foreign=trust == "data")
         lock = self.place.evictor_lock
         self.index = Index(self.folder / "index.sqlite", lock)
         self.history = History(self.folder / "history.sqlite", lock)
@@ -59,7 +61,8 @@ class Catalog:
             if not self._reconcile():
                 return Listing.of(())
             return self.index.listing()
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, LookupError, TypeError, ValueError):
+            # the last three: an index that somebody else wrote
             return Listing.of(self.entries())
 
     def sums(self) -> tuple[int, int]:
@@ -96,7 +99,9 @@ class Catalog:
         return [row for row in rows if self._file(row).exists()]
 
     def _file(self, entry: Entry) -> Path:
-        return self.place.entries / entry.key[:2] / entry.file
+        # by its name alone: the key may be what an index says
+        key = key_of(entry.file) or ""
+        return self.place.entries / key[:2] / (entry.file if key else "no entry")
 
     def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> int:
         """Delete entries; give how many are gone.
@@ -148,7 +153,7 @@ class Catalog:
         """Delete the entry of a key, if there is one; a read-only folder keeps it."""
         path = self.place.entry(key, slug)
         with suppress(OSError, sqlite3.Error):
-            if path.exists():
+            if self.place.holds(path):
                 path.unlink()
                 self.index.remove([path.name])
 

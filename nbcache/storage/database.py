@@ -9,6 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from nbcache.storage.database_guard import (
+    SUFFIXES,
+    guarded,
+    require_files,
+    require_schema,
+)
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.locks import exclusive
 
@@ -98,9 +104,12 @@ class Database:
         return result
 
     def _once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        require_files(self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         os.close(os.open(self.path, flags, 0o600))
         with closing(sqlite3.connect(self.path, timeout=self._wait_s)) as connection:
+            guarded(connection)
+            require_schema(connection, self._schema)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             if version < self._version:
@@ -133,12 +142,14 @@ class Database:
                 raise sqlite3.OperationalError(f"{self.path} is being replaced")
             if file is not None and self._file() != file:
                 return
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in SUFFIXES:
                 found = self.path.with_name(self.path.name + suffix)
-                if found.exists():
+                if os.path.lexists(found):
                     found.replace(self.path.with_name(f"{self.path.name}.bad{suffix}"))
 
 
 def _is_bad(error: sqlite3.Error) -> bool:
-    """Say whether an error means that the file is no sound database."""
+    """Say whether an error means that the file is no sound database of ours."""
+    if type(error) is sqlite3.DatabaseError:  # also what the guard raises
+        return True
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BAD

@@ -24,7 +24,7 @@ from typing import IO, Any
 from nbcache import sizes
 from nbcache.errors import DamagedEntry, NbcacheError
 from nbcache.storage.entry import Entry
-from nbcache.storage.folder import is_key, key_of
+from nbcache.storage.folder import is_key, key_of, made_real
 from nbcache.storage.store import Store
 from nbcache.storage.verification import Problem, examine
 
@@ -315,9 +315,10 @@ def _take(
             raise DamagedEntry("its look-up key is none")
         if not _is_wanted(path, is_mine):
             return None, is_mine
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        made_real(path.parent)
         temporary.replace(path)
-        if items and entry.lookup != key:
+        # those of others are listed when they are trusted
+        if items and is_mine and entry.lookup != key:
             store.traces.add(entry.lookup, items, key)
     return entry, is_mine
 

@@ -33,6 +33,8 @@ HIT = "hit"
 """What a tally calls a hit; the others are reasons of misses."""
 
 _VERSION = 1
+# `database_guard` takes a table that is made otherwise for somebody else's: what a
+# later version has to add goes into tables of its own
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS uses (
     key TEXT PRIMARY KEY, hits INTEGER NOT NULL, saved REAL NOT NULL,
@@ -282,19 +284,23 @@ class History:
     def uses(self) -> dict[str, Use]:
         """Give the uses of all entries, by key."""
         rows = self._read("SELECT key, hits, saved, last FROM uses")
-        return {key: Use(*use) for key, *use in rows}
+        return {key: Use(*use) for key, *use in rows if _are_numbers(use)}
 
     def sums(self) -> tuple[int, float]:
         """Give all hits there ever were, and the seconds that they saved."""
         query = "SELECT coalesce(sum(hits), 0), coalesce(sum(saved), 0.0) FROM uses"
         rows = self._read(query)
-        return rows[0] if rows else (0, 0.0)
+        return rows[0] if rows and _are_numbers(rows[0]) else (0, 0.0)
 
     def tallies(self) -> list[Tally]:
         """Give the sums of all outcomes so far; a name as `stored_text` gives it."""
         columns = "name, kind, what, count, seconds, saved, bytes"
         rows = self._read(f"SELECT {columns} FROM tallies ORDER BY name, kind, what")
-        return [Tally(*row) for row in rows]
+        return [
+            Tally(str(name), str(kind), str(what), *figures)
+            for name, kind, what, *figures in rows
+            if _are_numbers(figures)
+        ]
 
     def outcomes(self, name: str | None = None) -> list[dict[str, Any]]:
         """Give the last outcomes, newest first; of one name if given."""
@@ -305,15 +311,16 @@ class History:
             query = f"{query} WHERE name = ? ORDER BY time DESC"
             rows = self._read(query, stored_text(name))
         return [
-            {**json.loads(told), "time": when, "notebook": notebook}
+            {**found, "time": float(when), "notebook": str(notebook)}
             for when, notebook, told in rows
+            if _are_numbers([when]) and (found := _told(told))
         ]
 
     # --- pins
 
     def pins(self) -> set[str]:
         """Give the names and keys that are pinned, as `stored_text` gives them."""
-        return {row[0] for row in self._read("SELECT name FROM pins")}
+        return {str(row[0]) for row in self._read("SELECT name FROM pins")}
 
     def pin(self, names: Iterable[str]) -> None:
         """Pin names, or keys of single entries.
@@ -349,12 +356,27 @@ class History:
 
     def levels(self) -> list[tuple[float, float]]:
         """Give when the evictor's level rose, and to what, oldest first."""
-        return self._read("SELECT time, level FROM levels ORDER BY time")
+        rows = self._read("SELECT time, level FROM levels ORDER BY time")
+        return [row for row in rows if _are_numbers(row)]
 
     def note_level(self, level: float) -> None:
         """Note that the evictor's level rose; lost, entries only age later."""
         with suppress(OSError, sqlite3.Error):
             self._database.run(lambda database: _enter_level(database, level))
+
+
+def _are_numbers(values: Iterable[Any]) -> bool:
+    """Say whether a row is one of ours: anybody may have written to the file."""
+    return all(type(one) in (int, float) for one in values)
+
+
+def _told(text: Any) -> dict[str, Any]:
+    """Read an outcome back; {} if it is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return found if type(found) is dict else {}
 
 
 def _enter_level(database: sqlite3.Connection, level: float) -> None:

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from nbcache.errors import DamagedEntry
 from nbcache.storage import listing
@@ -128,7 +128,7 @@ class Index:
 
         def work(database: sqlite3.Connection) -> None:
             database.executemany("DELETE FROM entries WHERE file = ?", gone)
-            listing.tidy(database)
+            listing.remove(database, (file for (file,) in gone))
 
         self._run(work)
 
@@ -178,16 +178,20 @@ class Index:
 
     def short_rows(self) -> list[Row]:
         """Give all entries without their metadata."""
-        query = "SELECT file, key, alike, bytes, seconds, created FROM listed"
+        query = (
+            "SELECT file, key, alike, bytes, seconds, created FROM listed "
+            # somebody else may have written here
+            "WHERE typeof(created) = 'real' AND typeof(seconds) = 'real' "
+            "AND typeof(bytes) = 'integer'"
+        )
 
         def work(database: sqlite3.Connection) -> list[Row]:
-            names = {
-                number: listing.Alike.from_text(text).name
-                for number, text in database.execute("SELECT number, text FROM alike")
-            }
+            alike = database.execute("SELECT number, text FROM alike")
+            names = {number: _name(text) for number, text in alike}
             return [
-                Row(file, key, names[number], *figures)
+                Row(file, key, names.get(number, ""), *figures)
                 for file, key, number, *figures in database.execute(query)
+                if key_of(str(file)) == key
             ]
 
         return self._run(work)
@@ -261,8 +265,17 @@ def _meta(entry: Entry) -> str:
     return json.dumps(plain)
 
 
-def _entry(file: str, size: int, meta: str) -> Entry | None:
+def _name(text: Any) -> str:
     try:
-        return Entry.from_json(json.loads(meta), file=file, bytes=size)
-    except (ValueError, DamagedEntry):
+        return str(listing.Alike.from_text(text).name)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
+def _entry(file: Any, size: Any, meta: Any) -> Entry | None:
+    """Give the entry of a row; None if the row is not one that was made here."""
+    try:
+        entry = Entry.from_json(json.loads(meta), file=file, bytes=size)
+    except (ValueError, TypeError, AttributeError, RecursionError, DamagedEntry):
         return None
+    return entry if key_of(entry.file) == entry.key else None

@@ -9,6 +9,7 @@ threads of a process share them.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections import Counter
@@ -246,6 +247,7 @@ def _try(path: Path) -> int | None:
     _held.add(descriptor)
     taken = False
     try:
+        _require_own(descriptor, path)
         _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         # the holder before us removed the file: a lock on it excludes nobody
         taken = _is_same_file(descriptor, path)
@@ -256,6 +258,19 @@ def _try(path: Path) -> int | None:
             _held.discard(descriptor)
             os.close(descriptor)
     return descriptor if taken else None
+
+
+def _require_own(descriptor: int, path: Path) -> None:
+    """Refuse to wait for a lock that somebody else made, who may never let it go.
+
+    Raises
+    ------
+    OSError
+        It is theirs, or no file.
+    """
+    found = os.fstat(descriptor)
+    if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
+        raise PermissionError(f"{path} is a lock of another user")
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

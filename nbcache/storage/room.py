@@ -86,7 +86,7 @@ class Room:
             self._known = self.sums()[1]
             if self._known > self.max_bytes:
                 self._known -= self._make(self.max_bytes)
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, LookupError, TypeError, ValueError):
             self._known = 0  # no index, no eviction; looked at again in a while
         finally:
             self._lock.release()

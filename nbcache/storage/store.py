@@ -17,15 +17,18 @@ from typing import Any
 import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
-from nbcache.storage import npz, trust
+from nbcache.storage import npz
+from nbcache.storage.acceptance import Acceptance
 from nbcache.storage.catalog import Catalog
 from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.filesystems import is_local
+from nbcache.storage.folder import made_real, require_real
 from nbcache.storage.leases import Leases
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
 from nbcache.storage.room import Room
 from nbcache.storage.sweeping import sweep_when_due
+from nbcache.storage.trust import signer
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -60,6 +63,9 @@ class Store(Catalog):
         ``never``.
     durability : str
         Flush to the disk: ``auto`` (results of more than 1 s), ``always``, ``never``.
+    trust : str
+        Whose entries are given: ``mine``, ``data`` (anybody's, but data alone),
+        ``none``.
     max_bytes : int, optional
         Evict what it is worth least to keep when there is more than that.
     eviction : str
@@ -72,13 +78,14 @@ class Store(Catalog):
         *,
         verify: str = "first",
         durability: str = "auto",
+        trust: str = "mine",
         max_bytes: int | None = None,
         eviction: str = "greedy-dual-size",
     ) -> None:
-        super().__init__(folder)
+        super().__init__(folder, trust=trust)
         self.verify = verify
         self.durability = durability
-        self._verified: set[tuple[Any, ...]] = set()
+        self.trust = trust
         self.leases = Leases(self.place)
         self.room = Room(
             *(self.place, self.index, self.history, self.leases),
@@ -87,6 +94,7 @@ class Store(Catalog):
             sums=self.sums,
             forget=self.forget_traces,
         )
+        self._acceptance = Acceptance(verify, trust, self.leases)
         self._is_swept = False
 
     # --- reading
@@ -103,7 +111,7 @@ class Store(Catalog):
         found = []
         for path in (self.place.entry(lookup, slug), self.traces.path(lookup)):
             try:
-                stat = path.stat()
+                stat = os.lstat(path)
             except OSError:
                 continue
             found.append((path.name, stat.st_ino, stat.st_mtime_ns))
@@ -129,10 +137,12 @@ class Store(Catalog):
         DamagedEntry
             Its bytes are not those that were written.
         UntrustedEntry
-            Somebody else wrote it.
+            Somebody else wrote it, and what it holds may not be used.
         OSError
             The store cannot be read.
         """
+        if self.trust == "none":
+            raise UntrustedEntry('nothing stored is used: trust = "none"')
         if memory and self.verify != "always":
             kept = _recent.get(self.place.name(key, slug))
             if kept is not None:
@@ -142,39 +152,20 @@ class Store(Catalog):
             opened = self._open(path, key)
         except FileNotFoundError:
             return None
-        if memory and self.verify != "always":
+        if memory and self.verify != "always" and opened.is_mine:
             _recent.keep(self.place.name(key, slug), opened)
         return opened
 
     def _open(self, path: Path, key: str) -> Opened:
-        archive = npz.Archive.open(path, mappable=is_local(str(self.folder)))
-        try:
-            self._check(archive, key)
-            return Opened(archive, path.name, self.leases)
-        except BaseException:
-            archive.close()
-            raise
-
-    def _check(self, archive: npz.Archive, key: str) -> None:
-        """Refuse an entry before a byte of its content is used."""
-        trailer = archive.trailer
-        if trailer.key != key:
-            raise DamagedEntry(f"the entry of {trailer.key} stands under {key}")
-        known = archive.stat_id in self._verified
-        if self.verify == "always" or (self.verify == "first" and not known):
-            archive.verify()
-        if not known and not trust.signer().is_mine(
-            trailer.key, trailer.length, trailer.digest, trailer.mac
-        ):
-            raise UntrustedEntry(f"the entry of {key} was written by someone else")
-        self._verified.add(archive.stat_id)
+        is_mappable = is_local(str(self.folder))
+        return self._acceptance.opened(path, key, mappable=is_mappable)
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way, where it can be looked at."""
         target = self.folder / "damaged" / f"{time.time_ns()}-{path.name}"
         # in a read-only folder it stays, and is a miss each time
         with suppress(OSError, sqlite3.Error):
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            made_real(target.parent)
             path.replace(target)
             self.index.remove([path.name])
 
@@ -185,6 +176,7 @@ class Store(Catalog):
         try:
             if not (self.folder / "locks").is_dir():
                 self.place.make()
+            require_real(self.folder / "locks")
         except OSError:
             return False
         if not self._is_swept:
@@ -221,7 +213,9 @@ class Store(Catalog):
         """
         self.place.make()
         path = self.place.entry(entry.key, slug)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        made_real(path.parent)
+        mine = signer()
+        entry = replace(entry, author=mine.author)
         members = dict(content.members)
         manifest = write_manifest(entry, content.tree, content.outputs, members)
         with self.place.temporary() as (file, temporary):
@@ -231,7 +225,7 @@ class Store(Catalog):
                 manifest,
                 key=entry.key,
                 compress=bool(entry.options.get("compress")),
-                sign=trust.signer().sign,
+                sign=mine.sign,
             )
             file.flush()
             if self._is_flushed(entry.seconds):
@@ -264,7 +258,7 @@ class Store(Catalog):
         """Put a written file into its place; give the entry that was there first."""
         if not path.parent.exists():  # somebody cleared the store since
             self.place.make()
-            path.parent.mkdir(exist_ok=True, mode=0o700)
+            made_real(path.parent)
         if not overwrite:
             try:
                 os.link(temporary, path, follow_symlinks=False)
@@ -275,6 +269,8 @@ class Store(Catalog):
                     return first
             except OSError:
                 pass  # a file system without hard links
+        if path.is_dir() and not path.is_symlink():
+            self.set_aside(path)
         temporary.replace(path)
         return None
 

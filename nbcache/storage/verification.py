@@ -16,6 +16,7 @@ from nbcache.storage import npz, trust
 from nbcache.storage.entry import Entry, read_manifest
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.folder import key_of
+from nbcache.storage.foreign_entry import document_of
 from nbcache.storage.store import Store
 
 __all__ = ["Problem", "Report", "examine", "verify"]
@@ -183,18 +184,22 @@ def examine(path: Path, file: str = "") -> tuple[Entry, bool]:
         It cannot be read.
     """
     with npz.Archive.open(path, mappable=is_local(str(path.parent))) as archive:
+        trailer, file = archive.trailer, file or path.name
         archive.verify()
-        document = read_manifest(
-            archive.manifest(), lambda name: archive.read(name, None), whole=True
-        )
-        file = file or path.name
-        entry = Entry.from_json(document, file=file, bytes=archive.size)
-        trailer = archive.trailer
-        if not trailer.key == entry.key == key_of(file):
+        if trailer.key != key_of(file):
             raise DamagedEntry(f"it is the entry of {trailer.key}")
         is_mine = trust.signer().is_mine(
             trailer.key, trailer.length, trailer.digest, trailer.mac
         )
+        if is_mine:
+            document = read_manifest(
+                archive.manifest(), lambda name: archive.read(name, None), whole=True
+            )
+        else:  # nothing that takes more memory than its file is worth
+            document = document_of(archive, whole=True)
+        entry = Entry.from_json(document, file=file, bytes=archive.size)
+        if entry.key != trailer.key:
+            raise DamagedEntry(f"its manifest is that of {entry.key}")
     return entry, is_mine
 
 

@@ -130,7 +130,7 @@ def test_entries_that_are_a_link_are_not_cleared(store, tmp_path):
     store.place.entries.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="nothing was deleted"):
         store.clear()
-    assert there(store) == {0, 1, 2}
+    assert len(list((tmp_path / "elsewhere").glob("*/*.npz"))) == 3
 
 
 def test_names_that_are_no_entries_are_passed_over(store, tmp_path):
