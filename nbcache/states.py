@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nbcache.keys import origin, source
+from nbcache.storage.entry import Entry
 from nbcache.storage.foreign import is_modest
 from nbcache.storage.listing import Alike, Listing
 from nbcache.trace.observed import Observed, Today, file_stat
 
-__all__ = ["CURRENT", "states"]
+__all__ = ["CURRENT", "by_key", "states"]
 
 CURRENT = "current"
 SUPERSEDED = "superseded"
@@ -55,6 +57,12 @@ def states(listing: Listing) -> list[str]:
     limits = np.array([_limit(one) for one in alike])[places]
     found[(time.time() - listing.created >= limits) & (found != FAILURE)] = "expired"
     return found.tolist()  # type: ignore[no-any-return]
+
+
+def by_key(entries: Iterable[Entry]) -> dict[str, str]:
+    """Give the states of entries by their keys."""
+    listing = Listing.of(entries)
+    return dict(zip(listing.keys, states(listing), strict=True))
 
 
 def _newest_codes(listing: Listing) -> dict[tuple[str, str, str], str]:

@@ -8,6 +8,7 @@ from typing import Any
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz, trust
 from nbcache.storage.foreign_entry import foreign_text, is_plain
+from nbcache.storage.leases import Leases
 from nbcache.storage.opened import Opened
 
 __all__ = ["Acceptance"]
@@ -23,16 +24,19 @@ class Acceptance:
         ``never``.
     level : str
         Whose entries are given: ``mine``, ``data``.
+    leases : Leases, optional
+        Where to note whose arrays are in use.
     """
 
-    def __init__(self, verify: str, level: str) -> None:
+    def __init__(self, verify: str, level: str, leases: Leases | None = None) -> None:
         self.verify = verify
         self.level = level
+        self.leases = leases
         # files of this user's own whose bytes were those of the digest
         self._verified: set[tuple[Any, ...]] = set()
 
-    def opened(self, path: Path, key: str) -> Opened:
-        """Open an entry.
+    def opened(self, path: Path, key: str, *, mappable: bool = True) -> Opened:
+        """Open an entry; its arrays are read plainly if they are not mappable.
 
         Raises
         ------
@@ -43,10 +47,10 @@ class Acceptance:
         OSError
             It cannot be read.
         """
-        archive = npz.Archive.open(path)
+        archive = npz.Archive.open(path, mappable=mappable)
         try:
             is_mine = self._check(archive, key, path)
-            opened = Opened(archive, path.name, is_mine=is_mine)
+            opened = Opened(archive, path.name, is_mine=is_mine, leases=self.leases)
             if archive.stat_id not in self._verified:
                 self._require_plain(opened)
             return opened

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import stat
 import uuid
@@ -104,6 +103,11 @@ class Folder:
         """Give the lock file of a key."""
         return self.path / "locks" / f"{key}.lock"
 
+    @property
+    def evictor_lock(self) -> Path:
+        """The lock file of who evicts, or replaces a broken database."""
+        return self.path / "locks" / "evictor.lock"
+
     def exposure(self) -> str:
         """Say that others may write to the folder; '' if they may not, or it is new."""
         try:
@@ -154,14 +158,15 @@ class Folder:
             return False
 
     @cached_property
-    def _origin(self) -> str:
+    def origin(self) -> str:
+        """How the names of this host's temporaries begin."""
         host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
         return host or "host"
 
     @contextmanager
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new private file in the same file system; removed at the end."""
-        name = f"{self._origin}-{os.getpid()}-{uuid.uuid4().hex}"
+        name = f"{self.origin}-{os.getpid()}-{uuid.uuid4().hex}"
         path = require_real(self.path / "tmp") / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -209,11 +214,3 @@ class Folder:
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
         return (self.entries / "CACHEDIR.TAG").is_file()
-
-    def empty(self) -> None:
-        """Delete all entries: out of the way in one step, then one by one."""
-        self.make()
-        aside = self.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
-        self.entries.replace(aside)
-        self.make()
-        shutil.rmtree(aside, ignore_errors=True)

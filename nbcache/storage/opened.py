@@ -11,6 +11,7 @@ import numpy as np
 from nbcache.errors import DamagedEntry
 from nbcache.storage import codec, foreign, npz
 from nbcache.storage.entry import Entry, read_manifest
+from nbcache.storage.leases import Leases
 
 __all__ = ["MOST_FIELD", "MOST_MANIFEST", "Opened", "require_modest"]
 
@@ -41,6 +42,8 @@ class Opened:
     is_mine : bool
         Whether this user signed it.  What somebody else did gives data, nothing more
         (`storage.foreign`), and no more of it than its file is worth.
+    leases : Leases, optional
+        Where to note that its arrays are in use.
 
     Raises
     ------
@@ -51,9 +54,15 @@ class Opened:
     """
 
     def __init__(
-        self, archive: npz.Archive, file: str, *, is_mine: bool = True
+        self,
+        archive: npz.Archive,
+        file: str,
+        *,
+        is_mine: bool = True,
+        leases: Leases | None = None,
     ) -> None:
         self.archive = archive
+        self._leases = leases
         self.is_mine = is_mine
         if not is_mine:
             require_modest(archive)
@@ -123,6 +132,8 @@ class Opened:
 
     def close(self) -> None:
         """Close the file; arrays that were handed out stay valid."""
+        if self._leases is not None and (mapped := self.archive.mapped()):
+            self._leases.hold(self.entry.file, mapped)
         self.archive.close()
 
 
