@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nbcache import api, cli_maintenance, config, info, trusting, why
-from nbcache.cli_maintenance import NO_ENTRY, OK, PROBLEMS, WRONG_USE, fail
+from nbcache.cli_maintenance import NO_ENTRY, OK, PROBLEMS, WRONG_USE, agreed, fail
 from nbcache.errors import NbcacheError, UnknownName
 from nbcache.selection import Selection
 
@@ -142,16 +142,6 @@ def _why(parsed: argparse.Namespace) -> int:
     return OK
 
 
-def _agreed(what: str, question: str, otherwise: str) -> bool:
-    if not sys.stdin.isatty():
-        fail(f"would {what}: add -y to do it", WRONG_USE)
-        return False
-    if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
-        return True
-    print(otherwise)
-    return False
-
-
 def _trust(parsed: argparse.Namespace) -> int:
     found = trusting.examined(parsed.path)
     wanted = [one for one in found if one.entry and not one.is_mine]
@@ -165,7 +155,7 @@ def _trust(parsed: argparse.Namespace) -> int:
         return code
     what = f"{len(wanted)} entr{'y' if len(wanted) == 1 else 'ies'}"
     question = f"Sign {what}? From then on, all of it counts as written by you."
-    if not parsed.yes and not _agreed(f"sign {what}", question, "nothing signed"):
+    if not parsed.yes and not agreed(f"sign {what}", question, "nothing signed"):
         return WRONG_USE
     for one in wanted:
         trusting.signed(one)

@@ -10,7 +10,7 @@ from typing import Any
 from nbcache import api, durations, info, maintenance, selection, sizes, stats
 from nbcache.selection import Selection
 
-__all__ = ["NO_ENTRY", "OK", "PROBLEMS", "WRONG_USE", "add_to", "fail"]
+__all__ = ["NO_ENTRY", "OK", "PROBLEMS", "WRONG_USE", "add_to", "agreed", "fail"]
 
 OK, PROBLEMS, WRONG_USE, NO_ENTRY = 0, 1, 2, 3
 
@@ -153,14 +153,18 @@ def _clear(parsed: argparse.Namespace) -> int:
 
 
 def _confirmed(what: str) -> bool:
+    question = f"Delete {what}? This cannot be undone."
+    return agreed(f"delete {what}", question, "nothing deleted")
+
+
+def agreed(what: str, question: str, otherwise: str) -> bool:
     """Ask on a terminal; elsewhere demand the flag."""
     if not sys.stdin.isatty():
-        fail(f"would delete {what}: add -y to do it", WRONG_USE)
+        fail(f"would {what}: add -y to do it", WRONG_USE)
         return False
-    answer = input(f"Delete {what}? This cannot be undone. [y/N] ")
-    if answer.strip().lower() in ("y", "yes"):
+    if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
         return True
-    print("nothing deleted")
+    print(otherwise)
     return False
 
 
