@@ -1,0 +1,71 @@
+"""What the tests of faults share: campaigns in processes of their own, and counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from faults import shim, without
+from faults.campaign import run
+from faults.tally import Tally
+
+PROPERTY = "faults"
+
+
+@pytest.fixture(autouse=True)
+def maybe_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the defence that the mutation check names."""
+    without.apply()
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder in memory where there is one: thousands of files are made."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    folder = memory / f"nbcache-faults-{uuid4().hex}"
+    folder.mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None], capsys: Any) -> Any:
+    """Give what counts a tally into the summary, and fails for what must not be."""
+
+    def count(tally: Tally) -> None:
+        record_property(PROPERTY, json.dumps(tally.to_json()))
+        print(f"faults: {tally}")
+        assert tally.injected, "no fault was injected"
+        assert not tally.bad, "\n".join([str(tally), *tally.told])
+
+    return count
+
+
+@pytest.fixture
+def campaign(fast: Path, report: Callable[[Tally], None]) -> Callable[..., Tally]:
+    """Give what runs a campaign in a process of its own, and judges its tally."""
+
+    def go(module: str, function: str, **options: Any) -> Tally:
+        tally = run(module, function, options.pop("folder", fast), **options)
+        report(tally)
+        return tally
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the library that makes file calls fail."""
+    why = shim.why_not()
+    if why:
+        pytest.skip(why)
+    return shim.build(tmp_path_factory.mktemp("shim"))

@@ -1,0 +1,159 @@
+"""Campaigns in which file calls fail while a store is used."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from faults.campaign import count, judge
+from faults.forked import forked
+from faults.kills import subjects, warm
+from faults.shim import NAMES, Shim
+from faults.tally import Tally
+
+__all__ = ["every", "silent"]
+
+SLOW_S = 15.0
+
+
+def every(
+    folder: Path,
+    *,
+    doing: str = "put",
+    kind: str = "small",
+    names: tuple[str, ...] = NAMES,
+    lasting: tuple[bool, ...] = (False, True),
+    step: int = 1,
+    start_at: int = 1,
+    **options: Any,
+) -> Tally:
+    """Let each file call fail, with each error, once and from then on."""
+    tally, shim = Tally(), Shim()
+    warm(folder, kind, **options)
+    for name in names:
+        for goes_on in lasting:
+            nth = start_at
+            while True:
+                make = subjects(folder / f"{name}{goes_on}", kind, **options)(nth)
+                fault = f"{name} at call {nth}{'+' * goes_on} of {doing}, {kind}"
+
+                def work(
+                    say: Any,
+                    make: Any = make,
+                    name: str = name,
+                    nth: int = nth,
+                    goes_on: bool = goes_on,
+                ) -> list[Any]:
+                    user = make()
+                    user.call(0)
+                    if doing != "put":
+                        user.call(1)
+                    shim.arm(user.store, nth, name, lasting=goes_on)
+                    began = time.monotonic()
+                    problem = _do(user, doing)
+                    took = time.monotonic() - began
+                    calls = shim.disarm()
+                    if problem:
+                        say([*problem, shim.name(nth)])
+                    # the same process goes on
+                    for number in (0, 1, 2):
+                        if not user.is_right(number):
+                            say(["wrong", f"{number} later", ""])
+                    return [calls, took]
+
+                ended = forked(work, timeout_s=40)
+                if ended.how == "done" and ended.value[0] < nth:
+                    break
+                tally.injected += 1
+                for bad, what, call in ended.said:
+                    tally.note(bad, f"{what} after {fault} ({call})")
+                count(tally, ended, fault)
+                if ended.how == "done" and ended.value[1] > SLOW_S:
+                    tally.note("hung", f"{ended.value[1]:.0f} s for {fault}")
+                judge(tally, fault, make, [0, 1, 2])
+                nth += step
+    return tally
+
+
+def _do(user: Any, doing: str) -> list[str] | None:
+    """Do what a user does; say what is not as promised."""
+    try:
+        if doing in ("put", "get"):
+            return None if user.is_right(1) else ["wrong", "1"]
+        if doing == "list":
+            user.cache.entries()
+            user.call.entries()
+            user.call.cache_info()
+            user.cache.explain("small")
+        elif doing == "clear":
+            _told_clear(lambda: user.cache.clear(all=True))
+        elif doing == "clear one":
+            _told_clear(lambda: user.call.clear(1))
+        else:
+            raise ValueError(doing)
+    except Exception as error:
+        return ["raised", f"{error!r} at {_place(error)}"]
+    return None
+
+
+def _told_clear(clear: Any) -> None:
+    """Clear; that it could not be done is what a user must be told."""
+    try:
+        clear()
+    except OSError:
+        pass
+
+
+def _place(error: BaseException) -> str:
+    trace, last = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        last = f"{code.co_filename[-30:]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return last
+
+
+def silent(
+    folder: Path,
+    *,
+    kind: str = "large",
+    actions: tuple[str, ...] = ("short", "drop"),
+    step: int = 1,
+    **options: Any,
+) -> Tally:
+    """Let each write take half of what it is given, or nothing while it says all."""
+    tally, shim = Tally(), Shim()
+    warm(folder, kind, **options)
+    for action in actions:
+        for goes_on in (False, True):
+            nth = 1
+            while True:
+                make = subjects(folder / f"{action}{goes_on}", kind, **options)(nth)
+                fault = f"{action} at call {nth}{'+' * goes_on} of {kind}"
+
+                def work(
+                    say: Any,
+                    make: Any = make,
+                    action: str = action,
+                    nth: int = nth,
+                    goes_on: bool = goes_on,
+                ) -> int:
+                    user = make()
+                    user.call(0)
+                    shim.arm(user.store, nth, action, lasting=goes_on, reads=False)
+                    for number in (1, 1):
+                        if not user.is_right(number):
+                            say(number)
+                    return shim.disarm()
+
+                ended = forked(work)
+                if ended.how == "done" and ended.value < nth:
+                    break
+                tally.injected += 1
+                for number in ended.said:
+                    tally.note("wrong", f"{number} after {fault}")
+                count(tally, ended, fault)
+                judge(tally, fault, make, [0, 1, 2])
+                nth += step
+    return tally
