@@ -47,7 +47,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_OWN_SETTINGS = ("compress", "durability", "enabled", "read_only", "refresh", "verify")
+_OWN_SETTINGS = (
+    *("compress", "durability", "enabled", "eviction", "max_size", "read_only"),
+    *("refresh", "verify"),
+)
 
 
 class Cache:
@@ -58,8 +61,8 @@ class Cache:
     directory : path, optional
         Made at the first write; None: the default cache, found anew for each call.
     **settings
-        ``enabled, read_only, refresh, compress, verify, durability`` for this cache
-        alone.
+        ``enabled, read_only, refresh, compress, verify, durability, max_size,
+        eviction`` for this cache alone.
 
     Raises
     ------

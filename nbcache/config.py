@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations
+from nbcache import durations, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -58,6 +58,15 @@ def _seconds_or_never(name: str, value: Any) -> float | None:
     return _seconds(name, value)
 
 
+def _size_or_none(name: str, value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    try:
+        return sizes.size(value)
+    except ValueError as error:
+        raise ValueError(f"setting {name}: {error}") from None
+
+
 def _count(name: str, value: Any) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not text.isdecimal():
@@ -94,6 +103,18 @@ class Settings:
     )
     min_seconds: float = _setting(
         0.0, "Store only what took longer to compute: s, or 2s, 1m", read=_seconds
+    )
+    max_size: int | None = _setting(
+        5_000_000_000,
+        "Size above which entries go that are worth least to keep: 500MB, 5GB, bytes, "
+        "or none for no limit",
+        read=_size_or_none,
+    )
+    eviction: str = _setting(
+        "greedy-dual-size",
+        "Which go first: what is computed again fastest for its size and was not used "
+        "for long; what was used longest ago; none",
+        ("greedy-dual-size", "lru", "none"),
     )
     keep: int = _setting(
         0,

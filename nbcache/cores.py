@@ -13,13 +13,27 @@ __all__ = ["core_of", "core_with", "default_core"]
 
 
 @functools.lru_cache(maxsize=32)
-def _store(folder: str, verify: str, durability: str) -> Store:
-    return Store(Path(folder), verify=verify, durability=durability)
+def _store(
+    folder: str, verify: str, durability: str, max_bytes: int | None, eviction: str
+) -> Store:
+    return Store(
+        Path(folder),
+        verify=verify,
+        durability=durability,
+        max_bytes=max_bytes,
+        eviction=eviction,
+    )
 
 
 def core_with(folder: Path, settings: config.Settings) -> Core:
     """Give the core of a folder, by settings of its own."""
-    store = _store(str(folder), settings.verify, settings.durability)
+    store = _store(
+        str(folder),
+        settings.verify,
+        settings.durability,
+        settings.max_size,
+        settings.eviction,
+    )
     return Core(store, settings)
 
 

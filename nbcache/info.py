@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from nbcache import sizes
 from nbcache.cache import Core
 from nbcache.errors import UnknownName
 from nbcache.outcome import NOT_WORTH_IT, Outcome, outcomes
@@ -36,8 +37,6 @@ __all__ = [
     "unknown",
     "when_text",
 ]
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def rows(core: Core, name: str | None = None) -> list[dict[str, Any]]:
@@ -144,11 +143,7 @@ def unknown(name: str, names: Iterable[str]) -> UnknownName:
 
 def bytes_text(size: float) -> str:
     """Give a number of bytes with a unit of powers of 1000."""
-    units = iter(_UNITS)
-    unit = next(units)
-    while size >= 1000 and unit != _UNITS[-1]:
-        size, unit = size / 1000, next(units)
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    return sizes.text(size)
 
 
 def seconds_text(seconds: float) -> str:

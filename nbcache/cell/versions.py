@@ -37,7 +37,8 @@ def old_versions(entries: Sequence[Entry], notebook: str, keep: int) -> list[Ent
 def delete_old_versions(core: Core, name: str, notebook: str, keep: int) -> int:
     """Delete what `old_versions` finds; give how many there were."""
     try:
-        return core.store.delete(old_versions(core.store.by_name(name), notebook, keep))
+        known = core.store.by_name(name)
+        return len(core.store.delete(old_versions(known, notebook, keep)))
     except OSError as error:
         warn(f"old versions of {name!r} were not deleted: {error}")
         return 0

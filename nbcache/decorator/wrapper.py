@@ -306,7 +306,7 @@ class Wrapper(Generic[P, R]):
         if args or kwargs:
             key = self._request(args, kwargs)[0].key.digest
             entries = [one for one in entries if key in (one.key, one.lookup)]
-        return store.delete(entries)
+        return len(store.delete(entries))
 
     def entries(self) -> list[dict[str, Any]]:
         """Give what is stored of this function: one plain row an entry."""

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -80,6 +79,11 @@ class Folder:
         """Give the lock file of a key."""
         return self.path / "locks" / f"{key}.lock"
 
+    @property
+    def evictor_lock(self) -> Path:
+        """The lock file of who evicts, or replaces a broken database."""
+        return self.path / "locks" / "evictor.lock"
+
     def make(self) -> None:
         """Make the folder and what belongs into it, all private."""
         for folder in ("entries", "locks", "tmp", "damaged"):
@@ -95,14 +99,15 @@ class Folder:
                     temporary.replace(path)
 
     @cached_property
-    def _origin(self) -> str:
+    def origin(self) -> str:
+        """How the names of this host's temporaries begin."""
         host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
         return host or "host"
 
     @contextmanager
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new private file in the same file system; removed at the end."""
-        name = f"{self._origin}-{os.getpid()}-{uuid.uuid4().hex}"
+        name = f"{self.origin}-{os.getpid()}-{uuid.uuid4().hex}"
         path = self.path / "tmp" / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -115,7 +120,11 @@ class Folder:
         """Give the entries' files by name; nothing is opened."""
         found: dict[str, Path] = {}
         try:
-            folders = [one.path for one in os.scandir(self.entries) if one.is_dir()]
+            folders = [
+                one.path
+                for one in os.scandir(self.entries)
+                if one.is_dir(follow_symlinks=False)
+            ]
         except OSError:
             return found
         for folder in folders:
@@ -129,10 +138,10 @@ class Folder:
         """Say whether the folder of the entries has the marker of a store."""
         return (self.entries / "CACHEDIR.TAG").is_file()
 
-    def empty(self) -> None:
-        """Delete all entries: out of the way in one step, then one by one."""
-        self.make()
-        aside = self.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
-        self.entries.replace(aside)
-        self.make()
-        shutil.rmtree(aside, ignore_errors=True)
+    def total(self) -> int:
+        """Give the bytes of all entries by looking at each file."""
+        size = 0
+        for path in self.files().values():
+            with suppress(OSError):
+                size += path.lstat().st_size
+        return size

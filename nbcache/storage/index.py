@@ -7,80 +7,45 @@ them, and rows are reconciled with the folder's file names before they are belie
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage.database import Database, stored_text
 from nbcache.storage.entry import Entry
 
-__all__ = ["Index", "connect", "stored_text"]
+__all__ = ["Index", "Row", "stored_text"]
 
+Result = TypeVar("Result")
+
+_VERSION = 1
+# sums and the evictor's choice come from the last index alone, which is a hundred
+# times smaller than the rows
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     file TEXT PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
     created REAL NOT NULL, seconds REAL NOT NULL, bytes INTEGER NOT NULL,
     meta TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS entries_by_name ON entries (name);
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
+CREATE INDEX IF NOT EXISTS entries_in_short
+    ON entries (bytes, seconds, created, key, name, file);
 """
 
 
-@contextmanager
-def connect(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """Open a database of ours for one transaction; a broken one is begun anew.
+class Row(NamedTuple):
+    """What is known of an entry without its metadata; name as `stored_text` gives."""
 
-    Parameters
-    ----------
-    path : Path
-        The file; made with mode 0600 if missing.
-    schema : str
-        Statements that make its tables, harmless when repeated.
-
-    Raises
-    ------
-    OSError, sqlite3.Error
-        It can neither be opened nor made.
-    """
-    try:
-        connection = _open(path, schema)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        _set_aside(path)
-        connection = _open(path, schema)
-    with closing(connection), connection:
-        yield connection
-
-
-def _open(path: Path, schema: str) -> sqlite3.Connection:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    os.close(os.open(path, flags, 0o600))
-    connection = sqlite3.connect(path, timeout=10.0)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript(schema)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _set_aside(path: Path) -> None:
-    """Move a database that SQLite does not know as one out of the way."""
-    for suffix in ("", "-wal", "-shm"):
-        found = path.with_name(path.name + suffix)
-        if found.exists():
-            found.replace(path.with_name(f"{path.name}.bad{suffix}"))
-
-
-def stored_text(text: str) -> str:
-    """Give a name as SQLite takes it: a lone surrogate has no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    file: str
+    key: str
+    name: str
+    bytes: int
+    seconds: float
+    created: float
 
 
 class Index:
@@ -90,43 +55,66 @@ class Index:
     ----------
     path : Path
         The database file.
+    lock : Path, optional
+        The evictor's lock file; None: beside the database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: Path | None = None) -> None:
         self.path = path
+        lock = path.with_name(f"{path.name}.lock") if lock is None else lock
+        self._database = Database(path, _SCHEMA, _VERSION, lock=lock)
         self._lock = threading.Lock()
+
+    def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self._lock:
+            return self._database.run(work)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Enter or replace rows."""
-        rows = [
-            (
-                entry.file,
-                entry.key,
-                stored_text(entry.name),
-                entry.kind,
-                entry.created,
-                entry.seconds,
-                entry.bytes,
-                _meta(entry),
-            )
-            for entry in entries
-        ]
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
+        rows = _rows(entries)
+        self._run(lambda database: database.executemany(_INSERT, rows))
 
     def remove(self, files: Iterable[str]) -> None:
         """Drop rows by the names of their files."""
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            database.executemany(
-                "DELETE FROM entries WHERE file = ?", [(file,) for file in files]
+        gone = [(file,) for file in files]
+        self._run(
+            lambda database: database.executemany(
+                "DELETE FROM entries WHERE file = ?", gone
             )
+        )
+
+    def reconcile(self, entries: Iterable[Entry], gone: Iterable[str]) -> None:
+        """Enter and drop rows; from now on the index counts as `is_whole`."""
+        rows, files = _rows(entries), [(file,) for file in gone]
+
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany(_INSERT, rows)
+            database.executemany("DELETE FROM entries WHERE file = ?", files)
+            database.execute("INSERT OR REPLACE INTO facts VALUES ('whole', 1)")
+
+        self._run(work)
+
+    def is_whole(self) -> bool:
+        """Say whether it was ever compared with the folder: a new one was not."""
+        query = "SELECT 1 FROM facts WHERE name = 'whole'"
+        return self._run(lambda database: bool(database.execute(query).fetchall()))
 
     def files(self) -> set[str]:
         """Give the names of all files that have a row."""
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            return {row[0] for row in database.execute("SELECT file FROM entries")}
+        query = "SELECT file FROM entries"
+        return self._run(lambda database: {row[0] for row in database.execute(query)})
+
+    def totals(self) -> tuple[int, int]:
+        """Give number and bytes of all entries; no file is looked at."""
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM entries"
+        count, size = self._run(lambda database: database.execute(query).fetchone())
+        return int(count), int(size)
+
+    def short_rows(self) -> list[Row]:
+        """Give all entries without their metadata."""
+        query = f"SELECT {', '.join(Row._fields)} FROM entries"
+        found = self._run(lambda database: database.execute(query).fetchall())
+        return [Row(*row) for row in found]
 
     def rows(
         self, name: str | None = None, key: str | None = None, limit: int = -1
@@ -138,11 +126,30 @@ class Index:
             query, values = f"{query} WHERE name = ?", (stored_text(name),)
         elif key is not None:
             query, values = f"{query} WHERE key = ?", (key,)
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            found = database.execute(
-                f"{query} ORDER BY created DESC LIMIT ?", (*values, limit)
-            ).fetchall()
+        query = f"{query} ORDER BY created DESC LIMIT ?"
+        found = self._run(
+            lambda database: database.execute(query, (*values, limit)).fetchall()
+        )
         return [entry for row in found if (entry := _entry(*row)) is not None]
+
+
+_INSERT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _rows(entries: Iterable[Entry]) -> list[tuple[object, ...]]:
+    return [
+        (
+            entry.file,
+            entry.key,
+            stored_text(entry.name),
+            entry.kind,
+            entry.created,
+            entry.seconds,
+            entry.bytes,
+            _meta(entry),
+        )
+        for entry in entries
+    ]
 
 
 def _meta(entry: Entry) -> str:

@@ -163,6 +163,10 @@ class Archive:
         """Bytes of the file that stay in memory."""
         return len(self._tail)
 
+    def mapped(self) -> list[Array]:
+        """Give the mappings of the whole file of which members may be handed out."""
+        return list(self._maps.values())
+
     def close(self) -> None:
         """Close the file; may be called again."""
         descriptor, self._descriptor = self._descriptor, -1

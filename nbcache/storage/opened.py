@@ -9,6 +9,7 @@ import numpy as np
 
 from nbcache.storage import npz
 from nbcache.storage.entry import Entry, read_manifest
+from nbcache.storage.leases import Leases
 
 __all__ = ["Opened"]
 
@@ -20,10 +21,15 @@ class Opened:
     ----------
     archive : npz.Archive
         Held open until `close`.
+    leases : Leases, optional
+        Where to note that its arrays are in use.
     """
 
-    def __init__(self, archive: npz.Archive, file: str) -> None:
+    def __init__(
+        self, archive: npz.Archive, file: str, leases: Leases | None = None
+    ) -> None:
         self.archive = archive
+        self._leases = leases
         data = archive.manifest()
         self._text_bytes = len(data)
         document = read_manifest(data, self._plain, whole=True)
@@ -57,4 +63,6 @@ class Opened:
 
     def close(self) -> None:
         """Close the file; arrays that were handed out stay valid."""
+        if self._leases is not None and (mapped := self.archive.mapped()):
+            self._leases.hold(self.entry.file, mapped)
         self.archive.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +18,14 @@ import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz, trust
-from nbcache.storage.entry import Entry, read_manifest, write_manifest
-from nbcache.storage.folder import Folder, key_of
-from nbcache.storage.history import History
-from nbcache.storage.index import Index
+from nbcache.storage.entry import Entry, write_manifest
+from nbcache.storage.filesystems import is_local
+from nbcache.storage.leases import Leases
+from nbcache.storage.listing import Listing
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
-from nbcache.storage.traces import Traces
+from nbcache.storage.room import Room
+from nbcache.storage.sweeping import sweep_when_due
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -48,7 +48,7 @@ class Content:
 _recent: Recent[Opened] = Recent(MEMORY_BYTES)
 
 
-class Store:
+class Store(Listing):
     """Entries in a folder.
 
     Parameters
@@ -60,19 +60,33 @@ class Store:
         ``never``.
     durability : str
         Flush to the disk: ``auto`` (results of more than 1 s), ``always``, ``never``.
+    max_bytes : int, optional
+        Evict what it is worth least to keep when there is more than that.
+    eviction : str
+        What that is, see `eviction.POLICIES`.
     """
 
     def __init__(
-        self, folder: Path, *, verify: str = "first", durability: str = "auto"
+        self,
+        folder: Path,
+        *,
+        verify: str = "first",
+        durability: str = "auto",
+        max_bytes: int | None = None,
+        eviction: str = "greedy-dual-size",
     ) -> None:
-        self.folder = Path(folder)
-        self.place = Folder(self.folder)
-        self.traces = Traces(self.place)
+        super().__init__(folder)
         self.verify = verify
         self.durability = durability
-        self.index = Index(self.folder / "index.sqlite")
-        self.history = History(self.folder / "history.sqlite")
         self._verified: set[tuple[Any, ...]] = set()
+        self.leases = Leases(self.place)
+        self.room = Room(
+            *(self.place, self.index, self.history, self.leases),
+            max_bytes=max_bytes,
+            policy=eviction,
+            refresh=self.entries,
+        )
+        self._is_swept = False
 
     # --- reading
 
@@ -132,10 +146,10 @@ class Store:
         return opened
 
     def _open(self, path: Path, key: str) -> Opened:
-        archive = npz.Archive.open(path)
+        archive = npz.Archive.open(path, mappable=is_local(str(self.folder)))
         try:
             self._check(archive, key)
-            return Opened(archive, path.name)
+            return Opened(archive, path.name, self.leases)
         except BaseException:
             archive.close()
             raise
@@ -172,6 +186,9 @@ class Store:
                 self.place.make()
         except OSError:
             return False
+        if not self._is_swept:
+            self._is_swept = True
+            sweep_when_due(self.place)
         return True
 
     def put(
@@ -225,6 +242,8 @@ class Store:
                 self.traces.add(entry.lookup, items, entry.key)
         stored = kept or replace(entry, bytes=size, file=path.name)
         self._index(stored)
+        if kept is None:
+            self.room.added(size)
         return stored
 
     def _is_flushed(self, seconds: float) -> bool:
@@ -236,6 +255,9 @@ class Store:
         self, temporary: Path, path: Path, key: str, overwrite: bool
     ) -> Entry | None:
         """Put a written file into its place; give the entry that was there first."""
+        if not path.parent.exists():  # somebody cleared the store since
+            self.place.make()
+            path.parent.mkdir(exist_ok=True, mode=0o700)
         if not overwrite:
             try:
                 os.link(temporary, path, follow_symlinks=False)
@@ -261,117 +283,3 @@ class Store:
     def _index(self, entry: Entry) -> None:
         with suppress(OSError, sqlite3.Error):  # the listing finds the file by itself
             self.index.add([entry])
-
-    # --- listing and deleting
-
-    def entries(self) -> list[Entry]:
-        """Give all entries, newest first; reconciled with the files that are there."""
-        there = self.place.files()
-        if not there:
-            return []
-        try:
-            known = self.index.files()
-            if missing := there.keys() - known:
-                self.index.add(self._read_all(there[name] for name in missing))
-            if gone := known - there.keys():
-                self.index.remove(gone)
-            return [row for row in self.index.rows() if row.file in there]
-        except (OSError, sqlite3.Error):
-            found = self._read_all(there.values())
-            return sorted(found, key=lambda entry: -entry.created)
-
-    def _read_all(self, paths: Iterable[Path]) -> list[Entry]:
-        found = []
-        for path in paths:
-            entry = self._metadata(path)
-            if entry is not None:
-                found.append(entry)
-        return found
-
-    def _metadata(self, path: Path) -> Entry | None:
-        """Read an entry's manifest alone; None if that is not possible."""
-        try:
-            with npz.Archive.open(path) as archive:
-                document = read_manifest(
-                    archive.manifest(),
-                    lambda name: archive.read(name, None),
-                    whole=False,
-                )
-                entry = Entry.from_json(document, file=path.name, bytes=archive.size)
-        except (OSError, DamagedEntry):
-            return None
-        return entry if entry.key == key_of(path.name) else None
-
-    def whole(self, entry: Entry) -> Entry:
-        """Give a listed entry with all its metadata, as it stands in its file."""
-        return self._metadata(self._file(entry)) or entry
-
-    def by_key(self, key: str) -> list[Entry]:
-        """Give the entries of a key, whatever their names."""
-        return [row for row in self.index.rows(key=key) if self._file(row).exists()]
-
-    def by_name(self, name: str, limit: int = -1) -> list[Entry]:
-        """Give the entries of a name, newest first, at most limit if not negative."""
-        if not self.index.path.exists():
-            self.entries()
-        try:
-            rows = self.index.rows(name=name, limit=limit)
-        except (OSError, sqlite3.Error):
-            rows = [entry for entry in self.entries() if entry.name == name]
-        return [row for row in rows if self._file(row).exists()]
-
-    def _file(self, entry: Entry) -> Path:
-        return self.place.entries / entry.key[:2] / entry.file
-
-    def delete(self, entries: Iterable[Entry]) -> int:
-        """Delete entries; give how many there were.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be written.
-        """
-        gone = []
-        for entry in entries:
-            if key_of(entry.file):
-                self._file(entry).unlink(missing_ok=True)
-                gone.append(entry)
-        with suppress(OSError, sqlite3.Error):
-            self.index.remove([entry.file for entry in gone])
-            self._forget_traces(gone)
-        return len(gone)
-
-    def _forget_traces(self, gone: Iterable[Entry]) -> None:
-        """Drop descriptors of look-up keys that have no entries any more."""
-        traced = {one.lookup: one.name for one in gone if one.lookup != one.key}
-        for lookup, name in traced.items():
-            if lookup and lookup not in {one.lookup for one in self.by_name(name)}:
-                self.traces.remove(lookup)
-
-    def drop(self, key: str, slug: str = "") -> None:
-        """Delete the entry of a key, if there is one; a read-only folder keeps it."""
-        path = self.place.entry(key, slug)
-        with suppress(OSError, sqlite3.Error):
-            if path.exists():
-                path.unlink()
-                self.index.remove([path.name])
-
-    def clear(self) -> int:
-        """Delete all entries; give how many there were.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be written, or is not one of ours.
-        """
-        there = self.place.files()
-        if not self.place.entries.exists():
-            return 0
-        if not self.place.is_ours():
-            raise OSError(
-                f"{self.place.entries} has no CACHEDIR.TAG: not a store of nbcache"
-            )
-        self.place.empty()
-        with suppress(OSError, sqlite3.Error):
-            self.index.remove(there)
-        return len(there)
