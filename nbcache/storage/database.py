@@ -135,7 +135,7 @@ class Database:
                 return
             for suffix in ("", "-wal", "-shm"):
                 found = self.path.with_name(self.path.name + suffix)
-                if found.exists():
+                if os.path.lexists(found):
                     found.replace(self.path.with_name(f"{self.path.name}.bad{suffix}"))
 
 

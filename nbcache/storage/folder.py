@@ -92,7 +92,7 @@ class Folder:
             (self.entries / "CACHEDIR.TAG", _TAG),
             (self.path / ".gitignore", b"*\n"),
         ):
-            if not path.exists():
+            if not os.path.exists(path):
                 with self.temporary() as (file, temporary):
                     file.write(data)
                     file.flush()
@@ -114,29 +114,22 @@ class Folder:
             with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
                 yield file, path
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the sweep takes what stays
+                path.unlink()
 
     def files(self) -> dict[str, Path]:
         """Give the entries' files by name; nothing is opened."""
         found: dict[str, Path] = {}
-        try:
-            folders = [
-                one.path
-                for one in os.scandir(self.entries)
-                if one.is_dir(follow_symlinks=False)
-            ]
-        except OSError:
-            return found
-        for folder in folders:
-            with os.scandir(folder) as scan:
-                for one in scan:
+        for folder in _scanned(self.entries):
+            if folder.is_dir(follow_symlinks=False):
+                for one in _scanned(folder.path):
                     if _FILE.fullmatch(one.name):
                         found[one.name] = Path(one.path)
         return found
 
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
-        return (self.entries / "CACHEDIR.TAG").is_file()
+        return os.path.isfile(self.entries / "CACHEDIR.TAG")
 
     def total(self) -> int:
         """Give the bytes of all entries by looking at each file."""
@@ -145,3 +138,12 @@ class Folder:
             with suppress(OSError):
                 size += path.lstat().st_size
         return size
+
+
+def _scanned(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Give what is in a folder; nothing if somebody has just removed it."""
+    try:
+        with os.scandir(folder) as scan:
+            return list(scan)
+    except OSError:
+        return []

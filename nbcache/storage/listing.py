@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -59,7 +60,7 @@ class Listing:
     def entries(self) -> list[Entry]:
         """Give all entries, newest first; reconciled with the files that are there."""
         there = self.place.files()
-        if not there and not self.index.path.exists():
+        if not there and not os.path.exists(self.index.path):
             return []
         try:
             known, is_whole = self.index.files(), self.index.is_whole()
@@ -78,7 +79,11 @@ class Listing:
 
     def by_key(self, key: str) -> list[Entry]:
         """Give the entries of a key, whatever their names."""
-        return [row for row in self.index.rows(key=key) if self._file(row).exists()]
+        try:
+            rows = self.index.rows(key=key)
+        except (OSError, sqlite3.Error):
+            rows = [entry for entry in self.entries() if entry.key == key]
+        return [row for row in rows if self._is_there(row)]
 
     def by_name(self, name: str, limit: int = -1) -> list[Entry]:
         """Give the entries of a name, newest first, at most limit if not negative."""
@@ -88,7 +93,10 @@ class Listing:
             rows = self.index.rows(name=name, limit=limit)
         except (OSError, sqlite3.Error):
             rows = [entry for entry in self.entries() if entry.name == name]
-        return [row for row in rows if self._file(row).exists()]
+        return [row for row in rows if self._is_there(row)]
+
+    def _is_there(self, entry: Entry) -> bool:
+        return os.path.exists(self._file(entry))
 
     def _file(self, entry: Entry) -> Path:
         return self.place.entries / entry.key[:2] / entry.file
@@ -139,7 +147,7 @@ class Listing:
         """Delete the entry of a key, if there is one; a read-only folder keeps it."""
         path = self.place.entry(key, slug)
         with suppress(OSError, sqlite3.Error):
-            if path.exists():
+            if os.path.lexists(path):
                 path.unlink()
                 self.index.remove([path.name])
 

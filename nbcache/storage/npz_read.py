@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from copy import copy
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -171,7 +172,8 @@ class Archive:
         """Close the file; may be called again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            with suppress(OSError):  # it was only read
+                os.close(descriptor)
         self._maps.clear()
 
     def __enter__(self) -> Self:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from faults import shim
 from faults.forked import Ended, forked
 from faults.tally import Tally
 
@@ -96,7 +95,7 @@ def litter(folder: Path) -> list[str]:
 _FILES = {
     *("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"),
     *("history.sqlite", "history.sqlite-wal", "history.sqlite-shm"),
-    *(".gitignore", "swept", "entries/CACHEDIR.TAG"),
+    *(".gitignore", "locks/swept", "entries/CACHEDIR.TAG"),
 }
 
 
@@ -109,11 +108,12 @@ def _belongs(path: Path) -> bool:
 
 def swept(store: Path) -> list[str]:
     """Sweep a store as if all in it were old, and give what stays."""
+    from nbcache.storage import sweeping
     from nbcache.storage.folder import Folder
-    from nbcache.storage.sweep import Ages, sweep
 
+    sweeping.HOUR_S = sweeping.DAY_S = sweeping.WEEK_S = -1.0
     if store.is_dir():
-        sweep(Folder(store), Ages(0.0, 0.0, 0.0))
+        sweeping.sweep(Folder(store))
     return litter(store)
 
 

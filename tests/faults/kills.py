@@ -127,7 +127,7 @@ def action_of(user: Subject, doing: str) -> Callable[[], Any]:
     }[doing]
 
 
-class at_line:  # noqa: N801
+class at_line:
     """Does something at the n-th line of the storing code that runs inside."""
 
     def __init__(

@@ -7,7 +7,8 @@
  *     faults_name(n)                             name of the nth call
  *
  * An action > 0 is an errno.  KILL ends the process before the call, TORN after half of
- * the write, SHORT writes half and says so, DROP writes nothing and says it did.
+ * the write, SHORT writes half and says so, DROP writes zeros and says it did: what a
+ * disk makes of data that it lost.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -118,7 +119,8 @@ static int simple(const char *name, int is_read) {
 
 /* ---- writes, which may be torn, short or dropped */
 
-#define WRITES(here, half, whole) \
+static const char zeros[1 << 20];
+#define WRITES(here, half, lost, whole) \
     if (here) { \
         int what = fault(__func__, 0); \
         if (what == 1) \
@@ -129,22 +131,22 @@ static int simple(const char *name, int is_read) {
         } \
         if (what == SHORT && size > 1) \
             return half; \
-        if (what == DROP) \
-            return size; \
+        if (what == DROP && size <= sizeof zeros) \
+            return lost; \
     } \
     return whole
 
 ssize_t write(int file, const void *data, size_t size) {
     REAL(ssize_t, "write", int, const void *, size_t);
-    WRITES(file_below(file), real(file, data, size / 2), real(file, data, size));
+    WRITES(file_below(file), real(file, data, size / 2), real(file, zeros, size), real(file, data, size));
 }
 ssize_t pwrite(int file, const void *data, size_t size, off_t at) {
     REAL(ssize_t, "pwrite", int, const void *, size_t, off_t);
-    WRITES(file_below(file), real(file, data, size / 2, at), real(file, data, size, at));
+    WRITES(file_below(file), real(file, data, size / 2, at), real(file, zeros, size, at), real(file, data, size, at));
 }
 ssize_t pwrite64(int file, const void *data, size_t size, off64_t at) {
     REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
-    WRITES(file_below(file), real(file, data, size / 2, at), real(file, data, size, at));
+    WRITES(file_below(file), real(file, data, size / 2, at), real(file, zeros, size, at), real(file, data, size, at));
 }
 
 /* ---- calls on a descriptor */

@@ -16,7 +16,11 @@ SOURCE = Path(__file__).with_name("shim.c")
 NAMES = ("ENOSPC", "EIO", "EACCES", "EMFILE", "EROFS", "EDQUOT", "ESTALE")
 ACTIONS = {
     **{name: getattr(errno, name) for name in NAMES},
-    **{"none": 0, "kill": -1, "torn": -2, "short": -3, "drop": -4},
+    "none": 0,
+    "kill": -1,
+    "torn": -2,
+    "short": -3,
+    "drop": -4,
 }
 
 
