@@ -265,6 +265,8 @@ class Core:
         stored = self.store.put(
             entry, content, slug=request.slug, overwrite=reason in _REPLACED
         )
+        now, own = (stored.created, stored.seconds), (entry.created, entry.seconds)
+        computed.is_overtaken = now != own
         if reason == "refreshed" and stored.key != request.key.digest:
             # what stands under the look-up key itself would be found before this one
             self.store.drop(request.key.digest, request.slug)

@@ -121,6 +121,10 @@ class Invocation:
         try:
             computed = self.task.end(value)
             self.core.keep(self.request, self.task, computed, miss)
+            if computed.is_overtaken:
+                # one key, one value: who comes second takes what is stored
+                first = self.core.find(self.request, self.task)
+                self.found = first if isinstance(first, Restored) else self.found
         except Exception as error:
             _told(self.request.name, error)
 
@@ -175,6 +179,9 @@ class Unkeyed:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Leave errors to the caller."""
+
+    def release(self) -> None:
+        """Give nothing back: nothing is held."""
 
     def keep(self, value: Any) -> None:
         """Say why the result is not stored."""

@@ -6,14 +6,19 @@ would get the signal then.
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
+from signal import SIGINT
 from types import FrameType
 from typing import Any
 
 __all__ = ["uninterrupted"]
+
+# what `signal` is made of: without its enumerations, ten times faster
+_signal: Any = import_module("_signal")
+_INTERRUPT = int(SIGINT)
 
 
 class uninterrupted:
@@ -22,7 +27,8 @@ class uninterrupted:
     Notes
     -----
     For a few microseconds' work only, such as taking a lock and noting that it is
-    taken.  Does nothing outside the main thread, where no interrupt ever arrives.
+    taken; itself it takes one.  Does nothing outside the main thread, where no
+    interrupt ever arrives.
     """
 
     __slots__ = ("_before", "_number")
@@ -34,10 +40,10 @@ class uninterrupted:
     def __enter__(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        before = signal.getsignal(signal.SIGINT)
+        before = _signal.getsignal(_INTERRUPT)
         if callable(before):
             self._before = before
-            signal.signal(signal.SIGINT, self._note)
+            _signal.signal(_INTERRUPT, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         # not the frame: it would keep what its variables hold
@@ -47,6 +53,6 @@ class uninterrupted:
         before, self._before = self._before, None
         if before is None:
             return
-        signal.signal(signal.SIGINT, before)
+        _signal.signal(_INTERRUPT, before)
         if self._number is not None:
             before(self._number, sys._getframe())

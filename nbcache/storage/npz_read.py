@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from copy import copy
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -13,6 +12,7 @@ import numpy as np
 from blake3 import blake3
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.mapping import can_map, mapped
 from nbcache.storage.npy_header import ArrayHeader, header_length, parse_header
 from nbcache.storage.npz_layout import (
@@ -85,15 +85,23 @@ class Archive:
         self._members: dict[str, tuple[Member, int]] | None = None
         self.size = status.st_size
         self.stat_id = _stat_id(status)
-        # manifest and directory stand last: one read gets them too
         self._tail, self._tail_start = b"", self.size
+        try:
+            self.trailer = self._read_tail()
+        except BaseException:
+            self._descriptor = -1  # whoever opened it closes it
+            raise
+
+    def _read_tail(self) -> Trailer:
+        """Read manifest and directory too, which stand last; check the structure."""
         start = max(0, self.size - SMALL)
-        tail = os.pread(descriptor, self.size - start, start)
+        tail = os.pread(self._descriptor, self.size - start, start)
         if len(tail) < self.size - start:
             tail = self._bytes(start, self.size)
         self._tail, self._tail_start = tail, start
-        self.trailer = Trailer.from_bytes(tail[-TRAILER_BYTES:])
-        _check_structure(self.trailer, self.size, tail)
+        trailer = Trailer.from_bytes(tail[-TRAILER_BYTES:])
+        _check_structure(trailer, self.size, tail)
+        return trailer
 
     @classmethod
     def open(
@@ -122,8 +130,10 @@ class Archive:
         DamagedEntry
             If it is anything but a whole entry file.
         """
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = -1
         try:
+            with uninterrupted():
+                descriptor = os.open(path, _OPEN_FLAGS)
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise DamagedEntry("not a regular file")
@@ -135,7 +145,9 @@ class Archive:
                 )
             return cls(descriptor, status, limit_bytes=limit_bytes, mappable=mappable)
         except BaseException:
-            os.close(descriptor)
+            if descriptor >= 0:
+                with suppress(OSError):
+                    os.close(descriptor)
             raise
 
     def again(self, path: str | os.PathLike[str]) -> Self | None:
@@ -145,13 +157,15 @@ class Archive:
         -----
         A file that was read whole is not read again: one `stat` is all.
         """
-        other = copy(self)
-        # not even if it was closed: what others may use is made anew
-        other._maps, other._handed_out, other._descriptor = {}, set(), -1
+        other = object.__new__(type(self))
+        # what others may use is made anew; at no moment do two own a descriptor
+        own: dict[str, Any] = {"_maps": {}, "_handed_out": set(), "_descriptor": -1}
+        other.__dict__.update({**self.__dict__, **own})
         try:
             if self._tail_start == 0:
                 return other if _stat_id(os.lstat(path)) == self.stat_id else None
-            other._descriptor = os.open(path, _OPEN_FLAGS)
+            with uninterrupted():
+                other._descriptor = os.open(path, _OPEN_FLAGS)
             if _stat_id(os.fstat(other._descriptor)) == self.stat_id:
                 return other
         except OSError:
@@ -175,6 +189,11 @@ class Archive:
             with suppress(OSError):  # it was only read
                 os.close(descriptor)
         self._maps.clear()
+
+    def __del__(self) -> None:
+        # one that an interrupt took from whoever opened it
+        if self.__dict__.get("_descriptor", -1) >= 0:
+            self.close()
 
     def __enter__(self) -> Self:
         return self

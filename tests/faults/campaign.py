@@ -14,11 +14,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from faults.forked import Ended, forked
 from faults.tally import Tally
+
+from nbcache.storage.locks import is_held
 
 __all__ = ["judge", "litter", "run"]
 
@@ -88,7 +91,7 @@ def litter(folder: Path) -> list[str]:
     return [
         str(path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
-        if not path.is_dir() and not _belongs(path.relative_to(folder))
+        if not path.is_dir() and not _belongs(folder, path.relative_to(folder))
     ]
 
 
@@ -99,9 +102,12 @@ _FILES = {
 }
 
 
-def _belongs(path: Path) -> bool:
+def _belongs(root: Path, path: Path) -> bool:
     if str(path) in _FILES or path.parts[0] == "damaged":
         return True
+    if path.suffix == ".lease":
+        with suppress(OSError):
+            return is_held(root / path)
     is_entry = len(path.parts) == 3 and path.suffix in (".npz", ".traces")
     return path.parts[0] == "entries" and is_entry
 
@@ -158,6 +164,8 @@ def judge(
                 say(["wrong", f"{number} the second time"])
             if again and user.computed()[number] > before:
                 say(["lost", f"{number}, stored after the fault"])
+        user.cache.entries()
+        user.cache.close()
         for one in swept(user.store):
             say(["litter", one])
 

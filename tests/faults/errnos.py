@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from faults.forked import forked
 from faults.kills import subjects, warm
 from faults.shim import NAMES, Shim
 from faults.tally import Tally
+
+from nbcache.errors import UnknownName
 
 __all__ = ["every", "silent"]
 
@@ -85,7 +88,8 @@ def _do(user: Any, doing: str) -> list[str] | None:
             user.cache.entries()
             user.call.entries()
             user.call.cache_info()
-            user.cache.explain("small")
+            with suppress(UnknownName):  # what cannot be read is not known
+                user.cache.explain("small")
         elif doing == "clear":
             _told_clear(lambda: user.cache.clear(all=True))
         elif doing == "clear one":
@@ -99,10 +103,8 @@ def _do(user: Any, doing: str) -> list[str] | None:
 
 def _told_clear(clear: Any) -> None:
     """Clear; that it could not be done is what a user must be told."""
-    try:
+    with suppress(OSError):
         clear()
-    except OSError:
-        pass
 
 
 def _place(error: BaseException) -> str:

@@ -128,7 +128,10 @@ def action_of(user: Subject, doing: str) -> Callable[[], Any]:
 
 
 class at_line:
-    """Does something at the n-th line of the storing code that runs inside."""
+    """Does something at the n-th line of the storing code that runs inside.
+
+    A line counts the first time that it runs.
+    """
 
     def __init__(
         self, nth: int, act: Callable[[], Any], files: tuple[str, ...] = STORING
@@ -136,6 +139,7 @@ class at_line:
         self.nth, self.act, self.files = nth, act, files
         self.count = 0
         self.where = ""
+        self._seen: set[tuple[str, int]] = set()
 
     def __enter__(self) -> at_line:
         sys.settrace(self._call)
@@ -151,11 +155,12 @@ class at_line:
         return None
 
     def _line(self, frame: Any, event: str, argument: Any) -> Any:
-        if event == "line":
+        place = frame.f_code.co_filename, frame.f_lineno
+        if event == "line" and place not in self._seen:
+            self._seen.add(place)
             self.count += 1
             if self.count == self.nth:
-                name = frame.f_code.co_filename[len(PACKAGE) + 1 :]
-                self.where = f"{name}:{frame.f_lineno}"
+                self.where = f"{place[0][len(PACKAGE) + 1 :]}:{place[1]}"
                 self.act()
         return self._line
 
