@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from nbcache.storage.filesystems import is_local
+from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.locks import exclusive
 
 __all__ = ["Database", "stored_text"]
@@ -98,8 +100,7 @@ class Database:
         return result
 
     def _once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        os.close(os.open(self.path, flags, 0o600))
+        self._make()
         with closing(sqlite3.connect(self.path, timeout=self._wait_s)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -109,6 +110,27 @@ class Database:
                 connection.execute(f"PRAGMA user_version = {self._version:d}")
             with connection:
                 return work(connection)
+
+    def _make(self) -> None:
+        """Make the file, private; one that is there is not opened.
+
+        Closing any descriptor of it would drop the locks that SQLite holds on it for
+        other threads (https://www.sqlite.org/howtocorrupt.html, 2.2).
+
+        Raises
+        ------
+        OSError
+            It cannot be made, or is no plain file.
+        """
+        try:
+            if stat.S_ISREG(os.lstat(self.path).st_mode):
+                return
+        except FileNotFoundError:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with suppress(FileExistsError), uninterrupted():
+                os.close(os.open(self.path, flags, 0o600))
+            return
+        raise OSError(f"{self.path} is no plain file")
 
     def _file(self) -> tuple[int, int] | None:
         """Tell which file is there now."""

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from nbcache.storage.interrupts import uninterrupted
+
 __all__ = ["Folder", "is_key", "key_of"]
 
 _KEY = re.compile(r"[0-9a-f]{32,64}")
@@ -111,7 +113,9 @@ class Folder:
         path = self.path / "tmp" / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
+            with uninterrupted():
+                file = os.fdopen(os.open(path, flags, 0o600), "w+b")
+            with file:
                 yield file, path
         finally:
             with suppress(OSError):  # the sweep takes what stays

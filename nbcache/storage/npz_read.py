@@ -28,6 +28,7 @@ from nbcache.storage.npz_layout import (
     descriptor,
     parse_directory,
 )
+from nbcache.storage.when_gone import close, when_gone
 
 __all__ = ["Archive", "Mode"]
 
@@ -76,7 +77,8 @@ class Archive:
         limit_bytes: int | None = None,
         mappable: bool = True,
     ) -> None:
-        self._descriptor = descriptor
+        self._closer: object = None
+        self._own(descriptor)
         self._limit_bytes = limit_bytes
         self._mappable = mappable and can_map
         self._maps: dict[bool, Array] = {}
@@ -89,8 +91,13 @@ class Archive:
         try:
             self.trailer = self._read_tail()
         except BaseException:
-            self._descriptor = -1  # whoever opened it closes it
+            self._descriptor, self._closer = -1, None  # who opened it closes it
             raise
+
+    def _own(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        # whoever opened this may be interrupted before closing it
+        self._closer = when_gone(self, close, descriptor) if close else None
 
     def _read_tail(self) -> Trailer:
         """Read manifest and directory too, which stand last; check the structure."""
@@ -130,10 +137,11 @@ class Archive:
         DamagedEntry
             If it is anything but a whole entry file.
         """
-        descriptor = -1
+        opened: list[int] = []
         try:
-            with uninterrupted():
-                descriptor = os.open(path, _OPEN_FLAGS)
+            # C from the call to the list: no interrupt comes between
+            opened.extend(map(os.open, (path,), (_OPEN_FLAGS,)))
+            descriptor = opened[0]
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise DamagedEntry("not a regular file")
@@ -145,9 +153,9 @@ class Archive:
                 )
             return cls(descriptor, status, limit_bytes=limit_bytes, mappable=mappable)
         except BaseException:
-            if descriptor >= 0:
+            for one in opened:
                 with suppress(OSError):
-                    os.close(descriptor)
+                    os.close(one)
             raise
 
     def again(self, path: str | os.PathLike[str]) -> Self | None:
@@ -159,13 +167,14 @@ class Archive:
         """
         other = object.__new__(type(self))
         # what others may use is made anew; at no moment do two own a descriptor
-        own: dict[str, Any] = {"_maps": {}, "_handed_out": set(), "_descriptor": -1}
+        own: dict[str, Any] = {"_maps": {}, "_handed_out": set()}
+        own |= {"_descriptor": -1, "_closer": None}
         other.__dict__.update({**self.__dict__, **own})
         try:
             if self._tail_start == 0:
                 return other if _stat_id(os.lstat(path)) == self.stat_id else None
             with uninterrupted():
-                other._descriptor = os.open(path, _OPEN_FLAGS)
+                other._own(os.open(path, _OPEN_FLAGS))
             if _stat_id(os.fstat(other._descriptor)) == self.stat_id:
                 return other
         except OSError:
@@ -186,14 +195,12 @@ class Archive:
         """Close the file; may be called again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with suppress(OSError):  # it was only read
+            try:
+                self._closer = None
                 os.close(descriptor)
+            except OSError:  # it was only read
+                pass
         self._maps.clear()
-
-    def __del__(self) -> None:
-        # one that an interrupt took from whoever opened it
-        if self.__dict__.get("_descriptor", -1) >= 0:
-            self.close()
 
     def __enter__(self) -> Self:
         return self

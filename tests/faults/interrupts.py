@@ -18,6 +18,8 @@ from faults.kills import STORING, action_of, at_line, subjects, warm
 from faults.subject import Subject
 from faults.tally import Tally
 
+from nbcache.storage import store as entries
+
 __all__ = ["lines", "randomly"]
 
 LONGEST_S = 5.0
@@ -88,6 +90,7 @@ def _go_on(user: Subject, say: Any, where: str) -> None:
     if other.is_alive():
         say(["hung", f"another thread, {where}"])
     sys.last_value = None
+    entries._recent._kept.clear()  # what is kept in memory is closed with it
     gc.collect()
     if names := _open_files(user.store):
         say(["litter", f"open {names}, {where}"])
@@ -118,19 +121,21 @@ def randomly(
         def work(say: Any, make: Any = make) -> None:
             user = make()
             number = 0
+            ignored: list[str] = []
+            sys.unraisablehook = lambda gone: ignored.append(repr(gone))
             for _ in range(20):
                 timer = threading.Timer(random_.uniform(0.001, 0.06), _interrupt)
-                timer.start()
                 try:
+                    timer.start()
                     while True:
                         number += 1
                         if not user.is_right(number % 40):
                             say(["wrong", number])
                         if number % 7 == 0:
                             user.cache.entries()
-                        if not timer.is_alive():
-                            time.sleep(0.01)  # it comes now, or was swallowed
-                            say(["swallowed", number])
+                        if timer.finished.is_set() and not timer.is_alive():
+                            time.sleep(0.05)  # it comes now, or was swallowed
+                            say(["swallowed", f"{number} {ignored}"])
                             break
                 except KeyboardInterrupt as error:
                     sys.last_value = error
