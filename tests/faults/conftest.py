@@ -43,7 +43,8 @@ def report(record_property: Callable[[str, object], None], capsys: Any) -> Any:
 
     def count(tally: Tally) -> None:
         record_property(PROPERTY, json.dumps(tally.to_json()))
-        print(f"faults: {tally}")
+        with capsys.disabled():
+            print(f"\nfaults: {tally}", end=" ")
         assert tally.injected, "no fault was injected"
         assert not tally.bad, "\n".join([str(tally), *tally.told])
 
@@ -69,3 +70,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if why:
         pytest.skip(why)
     return shim.build(tmp_path_factory.mktemp("shim"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell how many faults there were, and what came of them."""
+    total, tests = Tally(), 0
+    for reports in terminalreporter.stats.values():
+        for one in reports:
+            if getattr(one, "when", "call") != "call":
+                continue
+            for name, value in getattr(one, "user_properties", ()):
+                if name == PROPERTY:
+                    total.add(Tally.from_json(json.loads(value)))
+                    tests += 1
+    if tests:
+        terminalreporter.section("faults")
+        terminalreporter.line(f"{total} in {tests} campaigns")

@@ -1,0 +1,38 @@
+"""No error of the file system reaches the user, nor costs a result."""
+
+from __future__ import annotations
+
+import pytest
+
+SOME = ("EIO", "ENOSPC")
+
+
+@pytest.mark.parametrize("doing", ["put", "get"])
+def test_failing_calls_cost_no_result(campaign, library, doing):
+    """Some calls fail, once or from then on; the result is there, later ones too."""
+    campaign("errnos", "every", library=library, doing=doing, names=("EIO",), step=7)
+
+
+def test_lost_writes_are_recognised(campaign, library):
+    """A disk that says it wrote, or writes half."""
+    campaign("errnos", "silent", library=library, step=9)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("doing", ["put", "get"])
+def test_every_error_at_every_call(campaign, library, doing):
+    """Seven errors at each call, once and from then on."""
+    campaign("errnos", "every", library=library, doing=doing)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("doing", ["list", "clear", "clear one"])
+def test_errors_while_listing_and_clearing(campaign, library, doing):
+    """At each third call."""
+    campaign("errnos", "every", library=library, doing=doing, names=SOME, step=3)
+
+
+@pytest.mark.faults
+def test_lost_writes_at_every_call(campaign, library):
+    """Dropped or halved, once and from then on."""
+    campaign("errnos", "silent", library=library)
