@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nbcache.storage.filesystems import is_local
+from nbcache.storage.forking import ForkLock
 from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.locks import exclusive
 
@@ -64,6 +65,8 @@ class Database:
         self._version = version
         self._lock = lock
         self._wait_s = wait_s
+        # one at a time: a fork must not come while SQLite holds its own locks
+        self._busy = ForkLock(is_waited_for=True)
         self._synchronous = "NORMAL" if durable else "OFF"
 
     def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -86,7 +89,8 @@ class Database:
         for attempt in range(_ATTEMPTS):
             file = self._file()
             try:
-                result = self._once(work)
+                with self._busy:
+                    result = self._once(work)
             except sqlite3.Error as error:
                 if attempt + 1 == _ATTEMPTS:
                     raise

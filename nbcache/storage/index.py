@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -16,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from nbcache.errors import DamagedEntry
 from nbcache.storage.database import Database, stored_text
 from nbcache.storage.entry import Entry
+from nbcache.storage.forking import ForkLock
 
 __all__ = ["Index", "Row", "stored_text"]
 
@@ -63,7 +63,7 @@ class Index:
         self.path = path
         lock = path.with_name(f"{path.name}.lock") if lock is None else lock
         self._database = Database(path, _SCHEMA, _VERSION, lock=lock)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._lock:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
+
+from nbcache.storage.forking import ForkLock
 
 __all__ = ["Recent"]
 
@@ -37,7 +38,7 @@ class Recent(Generic[Kept]):
         self.max_bytes = max_bytes
         self.bytes = 0
         self._kept: OrderedDict[str, tuple[Kept, int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def get(self, path: str) -> Kept | None:
         """Give the entry of a path, or None if it is not kept or no longer the same."""

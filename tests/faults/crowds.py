@@ -17,7 +17,7 @@ from faults.kills import subjects, warm
 from faults.subject import Subject, is_right
 from faults.tally import Tally
 
-__all__ = ["mixed", "stampede", "threads"]
+__all__ = ["forks", "mixed", "stampede", "threads"]
 
 
 def _gate(folder: Path) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -104,6 +104,37 @@ def threads(
         if not all(is_right(kind, key, value) for value in values):
             tally.note("wrong", f"{key}: {values[0]!r}")
     _count_computations(tally, user, keys)
+    return tally
+
+
+def forks(folder: Path, *, times: int = 40) -> Tally:
+    """Fork while threads store: the children call too, and none hangs."""
+    tally = Tally()
+    warm(folder, "small")
+    user = Subject(folder / "0", "small")
+    goes_on = threading.Event()
+    goes_on.set()
+
+    def work(number: int) -> None:
+        while goes_on.is_set():
+            number += 8
+            if not user.is_right(number % 400):
+                tally.note("wrong", number)
+
+    running = [threading.Thread(target=work, args=(one,)) for one in range(8)]
+    for one in running:
+        one.start()
+    for turn in range(times):
+        # all is imported already: forks amid an import hang by themselves
+        child = start(lambda say: [user.is_right(one) for one in range(5)])
+        ended = collect(*child, HANG_S)
+        tally.injected += 1
+        count(tally, ended, f"fork {turn}")
+        if ended.how == "done" and not all(ended.value):
+            tally.note("wrong", f"in fork {turn}")
+    goes_on.clear()
+    for one in running:
+        one.join()
     return tally
 
 

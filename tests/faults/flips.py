@@ -22,7 +22,9 @@ MEMORY = 4 << 30
 CHUNK = 2_000
 
 
-def damages(data: bytes, kinds: tuple[str, ...], most: int) -> Iterator[tuple[str, bytes]]:
+def damages(
+    data: bytes, kinds: tuple[str, ...], most: int
+) -> Iterator[tuple[str, bytes]]:
     """Give damaged copies of a file, each with what was done to it."""
     random_ = random.Random(3)
     if "bits" in kinds:
@@ -113,7 +115,9 @@ def _read(reader: Subject) -> list[str]:
         return ["good", ""]
     except Exception as error:
         return ["raised", repr(error)[:200]]
-    return ["good", ""] if is_right(reader.kind, 1, value) else ["wrong", repr(value)[:80]]
+    return (
+        ["good", ""] if is_right(reader.kind, 1, value) else ["wrong", repr(value)[:80]]
+    )
 
 
 def _healed(reader: Subject, path: Path, damaged: bytes, say: Any) -> None:

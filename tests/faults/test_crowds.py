@@ -7,12 +7,12 @@ import pytest
 
 def test_processes_compute_a_key_once(campaign):
     """Thirty-two of them, which begin at one instant."""
-    campaign("crowds", "stampede", keys=2)
+    campaign("crowds", "stampede", keys=1)
 
 
 def test_one_key_has_one_value(campaign):
     """Also of a function that gives another one each time."""
-    campaign("crowds", "stampede", kind="drawn", keys=2)
+    campaign("crowds", "stampede", kind="drawn", processes=16, keys=2)
 
 
 def test_who_stores_second_takes_the_first_value(campaign):

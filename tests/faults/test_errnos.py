@@ -10,12 +10,12 @@ SOME = ("EIO", "ENOSPC")
 @pytest.mark.parametrize("doing", ["put", "get"])
 def test_failing_calls_cost_no_result(campaign, library, doing):
     """Some calls fail, once or from then on; the result is there, later ones too."""
-    campaign("errnos", "every", library=library, doing=doing, names=("EIO",), step=7)
+    campaign("errnos", "every", library=library, doing=doing, names=("EIO",), step=25)
 
 
 def test_lost_writes_are_recognised(campaign, library):
     """A disk that says it wrote, or writes half."""
-    campaign("errnos", "silent", library=library, step=9)
+    campaign("errnos", "silent", library=library, step=35)
 
 
 @pytest.mark.faults

@@ -7,12 +7,12 @@ import pytest
 
 def test_some_damages_of_a_small_entry(campaign):
     """Bits and lengths drawn at random, all kinds of blocks."""
-    campaign("flips", "everything", most=700)
+    campaign("flips", "everything", most=400)
 
 
 def test_some_damages_of_a_pickled_entry(campaign):
     """The same for one that only its signature lets in."""
-    campaign("flips", "everything", kind="leaf", most=200)
+    campaign("flips", "everything", kind="leaf", most=100)
 
 
 @pytest.mark.faults

@@ -8,12 +8,12 @@ from kernel import Kernel
 
 def test_an_interrupted_put_can_be_done_again(campaign):
     """At some lines, in the same process, in another thread and in another process."""
-    campaign("interrupts", "lines", step=25)
+    campaign("interrupts", "lines", step=90)
 
 
 def test_interrupts_at_random(campaign):
     """Of a process that goes on each time."""
-    campaign("interrupts", "randomly", times=60)
+    campaign("interrupts", "randomly", times=40)
 
 
 @pytest.mark.faults

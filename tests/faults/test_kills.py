@@ -7,17 +7,17 @@ import pytest
 
 def test_a_killed_put_leaves_a_whole_entry_or_none(campaign):
     """At every tenth line, and after that the same process's work is there."""
-    campaign("kills", "lines", step=25)
+    campaign("kills", "lines", step=60)
 
 
 def test_random_kills_lose_nothing_that_was_acknowledged(campaign):
     """A hundred writers, each killed after up to 60 ms."""
-    campaign("kills", "randomly", times=40)
+    campaign("kills", "randomly", times=30)
 
 
 def test_a_put_killed_at_some_file_calls(campaign, library):
     """Before a call, and after half of a write."""
-    campaign("kills", "calls", library=library, step=9)
+    campaign("kills", "calls", library=library, step=35)
 
 
 @pytest.mark.faults
