@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from faults.tally import Tally
 from kernel import environment
 
 import nbcache
+from nbcache.storage import locks
 from nbcache.storage.flight import Flight
 
 HOLDER = """
@@ -23,6 +25,7 @@ import os, sys, time
 from pathlib import Path
 from faults import without
 without.apply()
+from nbcache.storage import locks
 from nbcache.storage.flight import Flight
 with Flight(Path(sys.argv[1])):
     child = os.fork() if "fork" in sys.argv else 1
@@ -82,6 +85,7 @@ def test_a_child_that_ends_keeps_its_parents_lock(tmp_path, report):
     script = f"""
 import os, sys, time
 from pathlib import Path
+from nbcache.storage import locks
 from nbcache.storage.flight import Flight
 path = Path({str(path)!r})
 child = None
@@ -119,6 +123,7 @@ import sys, time
 from pathlib import Path
 from faults import without
 without.apply()
+from nbcache.storage import locks
 from nbcache.storage.flight import Flight
 until, place, count = time.monotonic() + 2.0, Path(sys.argv[2]), 0
 while time.monotonic() < until:
@@ -151,6 +156,31 @@ print(count)
             tally.note("wrong", "two held one lock", lines.count("two"))
     if path.exists():
         tally.note("litter", path)
+    report(tally)
+
+
+def test_who_gets_the_lock_of_a_removed_file_has_none(tmp_path, report, monkeypatch):
+    """The holder removes the file between another one's opening and locking it."""
+    tally = Tally(injected=1)
+    (tmp_path / "real").mkdir()
+    paths = [tmp_path / "real" / "a.lock"]
+    for name in ("one", "two"):  # other paths to one file, as in other processes
+        (tmp_path / name).symlink_to(tmp_path / "real")
+        paths.append(tmp_path / name / "a.lock")
+    first, second, third = map(locks.Hold, paths)
+    assert first.attempt()
+
+    def late(descriptor, operation):
+        first.release()
+        monkeypatch.undo()
+        fcntl.flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    got = [second.attempt(), third.attempt()]
+    if all(got):
+        tally.note("wrong", "two hold one lock")
+    second.release()
+    third.release()
     report(tally)
 
 

@@ -17,7 +17,7 @@ NOTICED = {
     "signature": "test_resealed.py::test_an_entry_that_nobody_signed_is_not_returned",
     "temporary": "test_readers.py::test_readers_see_whole_entries_only",
     "links": "test_resealed.py::test_an_entry_behind_a_link_is_not_returned",
-    "inode": "test_locks.py::test_a_lock_on_an_unlinked_file_is_none",
+    "inode": "test_locks.py::test_who_gets_the_lock_of_a_removed_file_has_none",
     "second look": "test_locks.py::test_a_second_look_finds_what_was_stored_meanwhile",
     "fork hook": "test_locks.py::test_a_forked_child_does_not_hold_its_parents_lock",
 }

@@ -11,7 +11,7 @@ from faults.tally import Tally
 from kernel import environment
 
 from nbcache.errors import DamagedEntry
-from nbcache.storage.folder import key_of
+from nbcache.storage import npz
 from nbcache.storage.store import Store
 
 WRITER = """
@@ -30,7 +30,7 @@ for number in itertools.count():
 
 
 def test_readers_see_whole_entries_only(tmp_path, report):
-    """Three thousand looks at three entries that are written again and again."""
+    """Six hundred looks at three entries that are written again and again."""
     tally, store = Tally(), Store(tmp_path / "store")
     around = {
         **environment(tmp_path),
@@ -44,16 +44,17 @@ def test_readers_see_whole_entries_only(tmp_path, report):
     )
     assert process.stdout.readline() == b"begins\n"
     try:
-        while tally.injected < 1500:
-            for name in store.place.files():
+        while tally.injected < 600:
+            for path in store.place.files().values():
                 tally.injected += 1
                 try:
-                    opened = store.get(key_of(name))
+                    # not mapped: a file that becomes shorter would end this process
+                    with npz.Archive.open(path, mappable=False) as archive:
+                        archive.verify()
+                except FileNotFoundError:
+                    tally.note("lost", path.name)
                 except DamagedEntry as error:
                     tally.note("wrong", f"a torn entry was seen: {error}")
-                    continue
-                if opened is not None:
-                    opened.close()
     finally:
         process.kill()
         process.communicate()
