@@ -14,7 +14,7 @@ from nbcache.decorator import failures
 from nbcache.decorator.arguments import kept_arguments
 from nbcache.decorator.failures import FAILURE, Failure
 from nbcache.decorator.frozen import is_frozen
-from nbcache.decorator.generators import CHANGED, Generators
+from nbcache.decorator.generators import Generators
 from nbcache.decorator.identity import BoundKey, bound_key
 from nbcache.decorator.options import Options
 from nbcache.decorator.references import (
@@ -34,7 +34,7 @@ from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
-from nbcache.storage.inplace import Writes
+from nbcache.storage.inplace import CHANGED, Writes
 from nbcache.storage.store import Content, Opened
 from nbcache.trace.named import Named
 from nbcache.trace.observed import Observed
