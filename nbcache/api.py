@@ -16,6 +16,7 @@ from nbcache.cores import core_of, core_with, default_core
 from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import options_of
 from nbcache.keys.key import Key
+from nbcache.maintenance import Maintained
 from nbcache.outcome import Hit, Miss, Outcome, Request, outcomes
 from nbcache.switches import disabled, read_only, refreshing
 
@@ -53,7 +54,7 @@ _OWN_SETTINGS = (
 )
 
 
-class Cache:
+class Cache(Maintained):
     """A cache in a folder of its own.
 
     Parameters
@@ -140,28 +141,6 @@ class Cache:
     def load(self, key_or_name: str) -> dict[str, Any]:
         """Give the values of a stored result, running nothing; see `load`."""
         return loading.load_values(self.core, key_or_name)
-
-    def clear(self, name: str | None = None, *, all: bool = False) -> int:
-        """Delete the entries of a name (globs allowed), or all.
-
-        Returns
-        -------
-        int
-            How many entries were deleted.
-
-        Raises
-        ------
-        ValueError
-            Neither a name nor ``all=True``, or both.
-        UnknownName
-            No entry has that name.
-        """
-        if (name is None) != all:
-            raise ValueError("clear takes either a name or all=True")
-        store = self.core.store
-        if all:
-            return store.clear()
-        return store.delete(info.matching(self.core, [str(name)]))
 
     def explain(self, name: str) -> str:
         """Say what became of the last request of a name, and why.
@@ -387,9 +366,9 @@ def load(key_or_name: str) -> dict[str, Any]:
     return _default.load(key_or_name)
 
 
-def clear(name: str | None = None, *, all: bool = False) -> int:
+def clear(name: str | None = None, *, all: bool = False, **chosen: Any) -> int:
     """Delete entries of the default cache; see `Cache.clear`."""
-    return _default.clear(name, all=all)
+    return _default.clear(name, all=all, **chosen)
 
 
 def explain(name: str) -> str:

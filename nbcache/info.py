@@ -27,6 +27,7 @@ __all__ = [
     "amount_text",
     "bytes_text",
     "entry_text",
+    "fitting",
     "frame",
     "matching",
     "notice",
@@ -42,8 +43,8 @@ __all__ = [
 def rows(core: Core, name: str | None = None) -> list[dict[str, Any]]:
     """Give the entries of a cache as plain rows (`storage.rows`), newest first."""
     entries = core.store.entries() if name is None else core.store.by_name(name)
-    uses, found = _uses(core), states(entries)
-    return [row(one, uses.get(one.key), found[one.key]) for one in entries]
+    uses, found, pins = _uses(core), states(entries), core.store.pins()
+    return [row(one, uses.get(one.key), found[one.key], pins) for one in entries]
 
 
 def _uses(core: Core) -> dict[str, Use]:
@@ -84,7 +85,7 @@ class Totals:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        count = f"{self.entries} entr{'y' if self.entries == 1 else 'ies'}"
+        count = counted(self.entries)
         hits = f"{self.hits} hit{'' if self.hits == 1 else 's'}"
         saved = seconds_text(self.saved)
         return f"{count}, {bytes_text(self.bytes)} on disk, {hits}, {saved} saved"
@@ -112,21 +113,28 @@ def matching(core: Core, names: Iterable[str]) -> list[Entry]:
     entries = core.store.entries()
     found: dict[str, Entry] = {}
     for name in names:
-        chosen = [
-            entry
-            for entry in entries
-            if fnmatchcase(entry.name, name) or entry.name == name or entry.key == name
-        ]
+        fit = set(fitting({entry.name for entry in entries}, name))
+        chosen = [entry for entry in entries if entry.name in fit or entry.key == name]
         if not chosen:
             raise unknown(name, {entry.name for entry in entries})
         found.update((entry.file, entry) for entry in chosen)
     return list(found.values())
 
 
+def fitting(names: Iterable[str], glob: str) -> list[str]:
+    """Give the names that a name or glob means, sorted."""
+    return sorted(one for one in names if fnmatchcase(one, glob) or one == glob)
+
+
+def counted(count: int) -> str:
+    """Say how many entries there are."""
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
+
+
 def amount_text(entries: Sequence[Entry]) -> str:
     """Say how many entries there are, and their size."""
     size = bytes_text(sum(entry.bytes for entry in entries))
-    return f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'} ({size})"
+    return f"{counted(len(entries))} ({size})"
 
 
 def unknown(name: str, names: Iterable[str]) -> UnknownName:
@@ -178,6 +186,7 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
         "cost": seconds_text(one["cost"]),
         "saved": seconds_text(one["saved"]),
         "created": when_text(one["created"]),
+        "pinned": "pinned" if one.get("pinned") else "",
     }
 
 
@@ -186,19 +195,19 @@ def table_text(table: list[dict[str, Any]]) -> str:
     if not table:
         return "the cache is empty"
     texts = [cells(one) for one in table]
+    shown = [*_SHOWN, "pinned"] if any(text["pinned"] for text in texts) else _SHOWN
     widths = {
         name: min(40, max(len(name), *(len(text[name]) for text in texts)))
-        for name in _SHOWN
+        for name in shown
     }
-    lines = [_line({name: name for name in _SHOWN}, widths)]
+    lines = [_line({name: name for name in shown}, widths)]
     lines += [_line(text, widths) for text in texts]
     return "\n".join([*lines, str(totals(table))])
 
 
 def _line(text: dict[str, str], widths: dict[str, int]) -> str:
     shown = []
-    for name in _SHOWN:
-        width = widths[name]
+    for name, width in widths.items():
         cut = text[name] if len(text[name]) <= width else text[name][: width - 1] + "…"
         shown.append(cut.rjust(width) if name in _RIGHT else cut.ljust(width))
     return "  ".join(shown).rstrip()
@@ -215,6 +224,8 @@ def entry_text(core: Core, entry: Entry) -> str:
         f"  computed  in {seconds_text(entry.seconds)}",
         f"  hits      {use.hits}, {seconds_text(use.saved)} saved",
     ]
+    if row(entry, use, "", core.store.pins())["pinned"]:
+        lines.append("  pinned    stays, whatever has to go")
     if entry.notebook:
         lines.append(f"  notebook  {entry.notebook}")
     for name, kind, size in entry.variables:

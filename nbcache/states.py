@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from nbcache.keys import origin, source
 from nbcache.storage.entry import Entry
+from nbcache.superseded import code_of
 from nbcache.trace.observed import Observed, Today, file_stat
 
 __all__ = ["CURRENT", "states"]
 
 CURRENT = "current"
 _LIBRARY = "library "
-_CODE = "code"
 
 
 def states(entries: Iterable[Entry]) -> dict[str, str]:
@@ -41,21 +41,17 @@ def states(entries: Iterable[Entry]) -> dict[str, str]:
     newest: dict[tuple[str, str, str], tuple[float, str]] = {}
     for entry in known:
         stood = newest.get(_place(entry), (0.0, ""))
-        newest[_place(entry)] = max(stood, (entry.created, _code(entry)))
+        newest[_place(entry)] = max(stood, (entry.created, code_of(entry)))
     judge = _Judge()
     return {
         entry.key: next(judge.faults(entry), "")
-        or (CURRENT if newest[_place(entry)][1] == _code(entry) else "superseded")
+        or (CURRENT if newest[_place(entry)][1] == code_of(entry) else "superseded")
         for entry in known
     }
 
 
 def _place(entry: Entry) -> tuple[str, str, str]:
     return entry.kind, entry.name, entry.notebook
-
-
-def _code(entry: Entry) -> str:
-    return next((str(part[1]) for part in entry.parts if part[0] == _CODE), "")
 
 
 @dataclass

@@ -306,14 +306,14 @@ class Wrapper(Generic[P, R]):
         if args or kwargs:
             key = self._request(args, kwargs)[0].key.digest
             entries = [one for one in entries if key in (one.key, one.lookup)]
-        return len(store.delete(entries))
+        return store.delete(entries)
 
     def entries(self) -> list[dict[str, Any]]:
         """Give what is stored of this function: one plain row an entry."""
         store = self._options.core().store
         uses, found = store.history.uses(), store.by_name(self._own_name)
-        state = states(found)
-        return [row(one, uses.get(one.key), state[one.key]) for one in found]
+        state, pins = states(found), store.pins()
+        return [row(one, uses.get(one.key), state[one.key], pins) for one in found]
 
     def cache_info(self) -> CacheInfo:
         """Give functools' figures (misses: entries), plus bytes and seconds saved."""

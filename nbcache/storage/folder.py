@@ -88,8 +88,9 @@ class Folder:
 
     def make(self) -> None:
         """Make the folder and what belongs into it, all private."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in ("entries", "locks", "tmp", "damaged"):
-            (self.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.path / folder).mkdir(exist_ok=True, mode=0o700)
         for path, data in (
             (self.entries / "CACHEDIR.TAG", _TAG),
             (self.path / ".gitignore", b"*\n"),

@@ -84,14 +84,14 @@ class Tally:
     saved: float = 0.0
     bytes: int = 0
 
-    def and_again(self, outcome: Mapping[str, Any]) -> Tally:
-        """Give this tally with one more outcome."""
+    def and_again(self, outcome: Mapping[str, Any], times: int = 1) -> Tally:
+        """Give this tally with one more outcome, or several that are alike."""
         return replace(
             self,
-            count=self.count + 1,
-            seconds=self.seconds + float(outcome.get("seconds", 0.0)),
-            saved=self.saved + float(outcome.get("saved", 0.0)),
-            bytes=self.bytes + int(outcome.get("bytes", 0)),
+            count=self.count + times,
+            seconds=self.seconds + times * float(outcome.get("seconds", 0.0)),
+            saved=self.saved + times * float(outcome.get("saved", 0.0)),
+            bytes=self.bytes + times * int(outcome.get("bytes", 0)),
         )
 
 
@@ -168,14 +168,18 @@ class History:
         self, name: str, notebook: str, outcome: Mapping[str, Any]
     ) -> None:
         """Keep the latest outcome of a name, and count it."""
-        what = HIT if outcome.get("hit") else str(outcome.get("reason") or "new")
-        place = name, str(outcome.get("kind", "")), what
         with self._lock:
             self._outcomes[name, notebook] = time.time(), outcome
-            tally = self._tallies.get(place) or Tally(*place)
-            self._tallies[place] = tally.and_again(outcome)
+            self._count(name, outcome)
             self._noted += 1
         self._flush_when_due()
+
+    def _count(self, name: str, outcome: Mapping[str, Any], times: int = 1) -> None:
+        """Count an outcome, or several that are alike, in the sums of its name."""
+        what = HIT if outcome.get("hit") else str(outcome.get("reason") or "new")
+        place = name, str(outcome.get("kind", "")), what
+        tally = self._tallies.get(place) or Tally(*place)
+        self._tallies[place] = tally.and_again(outcome, times)
 
     def _flush_when_due(self) -> None:
         due = time.monotonic() - self._flushed > FLUSH_AFTER_S

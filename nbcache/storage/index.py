@@ -116,6 +116,17 @@ class Index:
         found = self._run(lambda database: database.execute(query).fetchall())
         return [Row(*row) for row in found]
 
+    def of_files(self, files: Iterable[str]) -> list[Entry]:
+        """Give the entries of some files, as far as they have rows."""
+        query = "SELECT file, bytes, meta FROM entries WHERE file = ?"
+        wanted = [(file,) for file in files]
+        found = self._run(
+            lambda database: [
+                row for one in wanted for row in database.execute(query, one)
+            ]
+        )
+        return [entry for row in found if (entry := _entry(*row)) is not None]
+
     def rows(
         self, name: str | None = None, key: str | None = None, limit: int = -1
     ) -> list[Entry]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nbcache.storage.folder import Folder, key_of
 
-__all__ = ["clear", "empty", "remove"]
+__all__ = ["clear", "empty", "not_a_store", "remove"]
 
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 _TRACES = re.compile(r"[0-9a-f]{32,64}\.traces")
@@ -58,6 +58,10 @@ def remove(place: Folder, files: Iterable[str], *, strict: bool = False) -> list
         Something could not be removed, if that is asked for.
     """
     gone, aside, failed = [], [], None
+    if not place.is_ours():
+        if strict and place.entries.exists():
+            raise not_a_store(place)
+        return []
     try:
         with _opened(place.path / "tmp") as target:
             for file in files:
@@ -103,15 +107,20 @@ def clear(place: Folder) -> int:
     if not os.path.lexists(place.entries):
         return 0
     if place.entries.is_symlink() or not place.is_ours():
-        raise OSError(
-            f"{place.entries} has no CACHEDIR.TAG: not a store of nbcache, nothing "
-            "was deleted"
-        )
+        raise not_a_store(place)
     place.make()
     aside = place.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
     place.entries.replace(aside)
     place.make()
     return empty(aside, place.entries)
+
+
+def not_a_store(place: Folder) -> OSError:
+    """Give the error for a folder that has not our marker."""
+    return OSError(
+        f"{place.entries} has no CACHEDIR.TAG: not a store of nbcache, nothing was "
+        "deleted"
+    )
 
 
 def empty(aside: Path, home: Path | None = None) -> int:

@@ -6,12 +6,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from nbcache.storage.database import stored_text
+from nbcache.storage.entry import Entry
 from nbcache.storage.eviction import (
     POLICIES,
     Candidate,
+    Levels,
     Limit,
     level_after,
     victims,
@@ -47,6 +50,8 @@ class Room:
         Of `eviction.POLICIES`.
     refresh : callable ()
         Makes the index agree with the folder.
+    forget : callable (entries)
+        Drops what else there is of entries that are gone.
     """
 
     place: Folder
@@ -56,6 +61,7 @@ class Room:
     max_bytes: int | None
     policy: str
     refresh: Callable[[], object]
+    forget: Callable[[Iterable[Entry]], object]
     _known: int | None = None
     _added: int = 0
     _looked: float = 0.0
@@ -85,6 +91,11 @@ class Room:
         finally:
             self._lock.release()
 
+    @property
+    def gc_policy(self) -> str:
+        """The policy when the user asks for room: `none` says what nobody asked for."""
+        return "greedy-dual-size" if POLICIES[self.policy] is None else self.policy
+
     def _is_due(self, limit: int) -> bool:
         if self._known is None or time.monotonic() - self._looked > LOOK_AFTER_S:
             return True
@@ -105,31 +116,39 @@ class Room:
             if not self.index.is_whole():
                 self.refresh()
             chosen = victims(
-                self.candidates(),
+                self.candidates(self.index.short_rows()),
                 Limit(limit, int(TARGET * limit)),
                 now=time.time(),
                 policy=self.policy,
-                levels=self.history.levels(),
+                levels=self.levels(),
             )
             return self.evict(chosen)
 
-    def candidates(self, stale: Iterable[str] = ()) -> list[Candidate]:
-        """Give all entries as the choice needs them.
+    def candidates(
+        self, rows: Iterable[Row], stale: Iterable[str] = ()
+    ) -> list[Candidate]:
+        """Give entries as the choice needs them.
 
         Parameters
         ----------
+        rows : iterable of Row
+            Of the entries.
         stale : iterable of str
             Keys of those that a look-up today would not take.
-
-        Raises
-        ------
-        OSError, sqlite3.Error
-            There is no index.
         """
-        known = _Known(
-            self.history.uses(), self.history.pins(), self.leases.held(), set(stale)
-        )
-        return [known.candidate(row) for row in self.index.short_rows()]
+        uses: dict[str, Use] = {}
+        pins: set[str] = set()
+        with suppress(OSError, sqlite3.Error):
+            uses, pins = self.history.uses(), self.history.pins()
+        known = _Known(uses, pins, self.leases.held(), set(stale))
+        return [known.candidate(row) for row in rows]
+
+    def levels(self) -> Levels:
+        """Give the levels so far; none where they cannot be read."""
+        try:
+            return self.history.levels()
+        except (OSError, sqlite3.Error):
+            return ()
 
     def evict(self, chosen: Iterable[tuple[Candidate, float]]) -> int:
         """Remove what was chosen, and let the rest age; give the bytes that went."""
@@ -137,10 +156,12 @@ class Room:
         gone = remove(self.place, ranked)
         if not gone:
             return 0
+        entries = self.index.of_files(gone)
         self.index.remove(gone)
+        self.forget(entries)
         went = [ranked[file] for file in gone]
         if self.policy == "greedy-dual-size":
-            level = level_after(self.history.levels(), went, time.time())
+            level = level_after(self.levels(), went, time.time())
             if level is not None:
                 self.history.note_level(level)
         return sum(one.bytes for one, _ in went)

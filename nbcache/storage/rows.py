@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from nbcache.storage.database import stored_text
 from nbcache.storage.entry import Entry
 from nbcache.storage.history import Use
 
@@ -24,10 +26,13 @@ COLUMNS = (
     "tags",
     "notebook",
     "pickled",
+    "pinned",
 )
 
 
-def row(entry: Entry, use: Use | None, state: str) -> dict[str, Any]:
+def row(
+    entry: Entry, use: Use | None, state: str, pins: Collection[str] = ()
+) -> dict[str, Any]:
     """Give an entry as a plain row.
 
     Parameters
@@ -38,6 +43,8 @@ def row(entry: Entry, use: Use | None, state: str) -> dict[str, Any]:
         How often it was used, if it was.
     state : str
         See `nbcache.states`.
+    pins : collection of str
+        Of the store.
 
     Returns
     -------
@@ -61,4 +68,5 @@ def row(entry: Entry, use: Use | None, state: str) -> dict[str, Any]:
         "tags": ", ".join(entry.tags),
         "notebook": entry.notebook,
         "pickled": bool(entry.pickled),
+        "pinned": entry.key in pins or stored_text(entry.name) in pins,
     }

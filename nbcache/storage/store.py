@@ -18,10 +18,10 @@ import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz, trust
+from nbcache.storage.catalog import Catalog
 from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.leases import Leases
-from nbcache.storage.listing import Listing
 from nbcache.storage.opened import Opened
 from nbcache.storage.publishing import flush_folders, flush_to_disk, publish
 from nbcache.storage.recent import Recent
@@ -49,7 +49,7 @@ class Content:
 _recent: Recent[Opened] = Recent(MEMORY_BYTES)
 
 
-class Store(Listing):
+class Store(Catalog):
     """Entries in a folder.
 
     Parameters
@@ -86,6 +86,7 @@ class Store(Listing):
             max_bytes=max_bytes,
             policy=eviction,
             refresh=self.entries,
+            forget=self.forget_traces,
         )
         self._is_swept = False
 
@@ -254,11 +255,17 @@ class Store(Listing):
             if entry.lookup not in ("", entry.key):
                 items = [(kind, name) for kind, name, *_ in entry.trace]
                 self.traces.add(entry.lookup, items, entry.key)
-        stored = kept or replace(entry, bytes=size, file=path.name)
-        self._index(stored)
-        if kept is None:
-            self.room.added(size)
+        if kept is not None:
+            self._index(kept)
+            return kept
+        stored = replace(entry, bytes=size, file=path.name)
+        self.enter(stored)
         return stored
+
+    def enter(self, entry: Entry) -> None:
+        """Take an entry whose file is in its place into the listing; make room."""
+        self._index(entry)
+        self.room.added(entry.bytes)
 
     def _is_flushed(self, seconds: float) -> bool:
         if self.durability == "auto":

@@ -28,7 +28,7 @@ _STAMP = "swept"
 _TEMPORARY = re.compile(r"([A-Za-z0-9_]{1,40})-(\d{1,10})-[0-9a-f]{32}")
 _REMOVED = re.compile(r"removed-[0-9a-f]{32}")
 _CLEARED = re.compile(r"cleared-[0-9a-f]{32}")
-_LOCK = re.compile(r"[0-9a-f]{32,64}\.lock|evictor\.lock")
+_LOCK = re.compile(r"[0-9a-f]{32,64}\.lock")
 _LEASE = re.compile(r"[0-9a-f]{32}\.lease")
 _DAMAGED = re.compile(r"\d{1,20}-(.+)")
 _BAD = re.compile(r"(?:index|history)\.sqlite\.bad(?:-wal|-shm)?")
@@ -69,6 +69,8 @@ def sweep(place: Folder) -> Swept:
     OSError
         The folder cannot be written.
     """
+    if not place.is_ours():
+        return Swept()
     now = _touched(place.path / "locks" / _STAMP)
     temporaries = size = damaged = 0
     for path, found in _listed(place.path / "tmp"):
@@ -147,7 +149,9 @@ def _sweep_locks(place: Folder) -> int:
         if not stat.S_ISREG(found.st_mode):
             continue
         with suppress(OSError):
-            if _LEASE.fullmatch(path.name) and not is_held(path):
+            if is_held(path):
+                continue
+            if _LEASE.fullmatch(path.name):
                 path.unlink()
                 count += 1
             elif _LOCK.fullmatch(path.name):

@@ -17,7 +17,7 @@ from nbcache.storage.index import Index, stored_text
 from nbcache.storage.removal import clear, remove
 from nbcache.storage.traces import Traces
 
-__all__ = ["Listing", "metadata"]
+__all__ = ["Catalog", "metadata"]
 
 
 def metadata(path: Path) -> Entry | None:
@@ -40,7 +40,7 @@ def read_all(paths: Iterable[Path]) -> list[Entry]:
     return [entry for path in paths if (entry := metadata(path)) is not None]
 
 
-class Listing:
+class Catalog:
     """The entries in a folder, without their values.
 
     Parameters
@@ -101,8 +101,8 @@ class Listing:
     def _file(self, entry: Entry) -> Path:
         return self.place.entries / entry.key[:2] / entry.file
 
-    def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> list[Entry]:
-        """Delete entries; give those that are gone.
+    def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> int:
+        """Delete entries; give how many are gone.
 
         Parameters
         ----------
@@ -121,22 +121,26 @@ class Listing:
         gone = set(remove(self.place, [entry.file for entry in chosen], strict=True))
         with suppress(OSError, sqlite3.Error):
             self.index.remove(gone)
-            self._forget_traces(entry for entry in chosen if entry.file in gone)
-        return [entry for entry in chosen if entry.file in gone]
+            self.forget_traces(entry for entry in chosen if entry.file in gone)
+        return len(gone)
+
+    def pins(self) -> set[str]:
+        """Give what is pinned; nothing where that cannot be read."""
+        try:
+            return self.history.pins()
+        except (OSError, sqlite3.Error):
+            return set()
 
     def unpinned(self, entries: Iterable[Entry]) -> list[Entry]:
         """Give the entries that are not pinned, neither by name nor by key."""
-        try:
-            pins = self.history.pins()
-        except (OSError, sqlite3.Error):
-            pins = set()
+        pins = self.pins()
         return [
             entry
             for entry in entries
             if entry.key not in pins and stored_text(entry.name) not in pins
         ]
 
-    def _forget_traces(self, gone: Iterable[Entry]) -> None:
+    def forget_traces(self, gone: Iterable[Entry]) -> None:
         """Drop descriptors of look-up keys that have no entries any more."""
         traced = {one.lookup: one.name for one in gone if one.lookup != one.key}
         for lookup, name in traced.items():
@@ -162,7 +166,7 @@ class Listing:
         known = self.entries()
         free = self.unpinned(known)
         if len(free) < len(known) and self.place.is_ours():
-            return len(self.delete(free))
+            return self.delete(free)
         there = self.place.files()
         count = clear(self.place)
         with suppress(OSError, sqlite3.Error):
