@@ -76,10 +76,10 @@ def run(
             json.dumps(options),
         ],
         env=around,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=timeout_s,
+        check=False,
     )
     if ran.returncode:
         raise AssertionError(f"the campaign itself failed:\n{ran.stderr[-4000:]}")

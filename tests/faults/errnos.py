@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ def every(
     names: tuple[str, ...] = NAMES,
     lasting: tuple[bool, ...] = (False, True),
     step: int = 1,
-    start_at: int = 1,
     **options: Any,
 ) -> Tally:
     """Let each file call fail, with each error, once and from then on."""
@@ -36,47 +36,58 @@ def every(
     warm(folder, kind, **options)
     for name in names:
         for goes_on in lasting:
-            nth = start_at
-            while True:
-                make = subjects(folder / f"{name}{goes_on}", kind, **options)(nth)
-                fault = f"{name} at call {nth}{'+' * goes_on} of {doing}, {kind}"
-
-                def work(
-                    say: Any,
-                    make: Any = make,
-                    name: str = name,
-                    nth: int = nth,
-                    goes_on: bool = goes_on,
-                ) -> list[Any]:
-                    user = make()
-                    user.call(0)
-                    if doing != "put":
-                        user.call(1)
-                    shim.arm(user.store, nth, name, lasting=goes_on)
-                    began = time.monotonic()
-                    problem = _do(user, doing)
-                    took = time.monotonic() - began
-                    calls = shim.disarm()
-                    if problem:
-                        say([*problem, shim.name(nth)])
-                    # the same process goes on
-                    for number in (0, 1, 2):
-                        if not user.is_right(number):
-                            say(["wrong", f"{number} later", ""])
-                    return [calls, took]
-
-                ended = forked(work, timeout_s=40)
-                if ended.how == "done" and ended.value[0] < nth:
-                    break
-                tally.injected += 1
-                for bad, what, call in ended.said:
-                    tally.note(bad, f"{what} after {fault} ({call})")
-                count(tally, ended, fault)
-                if ended.how == "done" and ended.value[1] > SLOW_S:
-                    tally.note("hung", f"{ended.value[1]:.0f} s for {fault}")
-                judge(tally, fault, make, [0, 1, 2])
+            make = subjects(folder / f"{name}{goes_on}", kind, **options)
+            nth = 1
+            while _one(tally, shim, make(nth), _Failing(doing, name, nth, goes_on)):
                 nth += step
     return tally
+
+
+@dataclass(frozen=True)
+class _Failing:
+    """Which call fails, how, while what is done; shown in what is told."""
+
+    doing: str
+    name: str
+    nth: int
+    goes_on: bool
+
+    def __str__(self) -> str:
+        lasting = " and all after it" if self.goes_on else ""
+        return f"{self.name} at call {self.nth}{lasting} of {self.doing}"
+
+
+def _one(tally: Tally, shim: Shim, make: Any, fault: _Failing) -> bool:
+    """Let one call fail; False if there are fewer calls than that."""
+
+    def work(say: Any) -> list[Any]:
+        user = make()
+        user.call(0)
+        if fault.doing != "put":
+            user.call(1)
+        shim.arm(user.store, fault.nth, fault.name, lasting=fault.goes_on)
+        began = time.monotonic()
+        problem = _do(user, fault.doing)
+        took = time.monotonic() - began
+        calls = shim.disarm()
+        if problem:
+            say([*problem, shim.name(fault.nth)])
+        for number in (0, 1, 2):  # the same process goes on
+            if not user.is_right(number):
+                say(["wrong", f"{number} later", ""])
+        return [calls, took]
+
+    ended = forked(work, timeout_s=40)
+    if ended.how == "done" and ended.value[0] < fault.nth:
+        return False
+    tally.injected += 1
+    for bad, what, call in ended.said:
+        tally.note(bad, f"{what} after {fault} ({call})")
+    count(tally, ended, fault)
+    if ended.how == "done" and ended.value[1] > SLOW_S:
+        tally.note("hung", f"{ended.value[1]:.0f} s for {fault}")
+    judge(tally, fault, make, [0, 1, 2])
+    return True
 
 
 def _do(user: Any, doing: str) -> list[str] | None:

@@ -92,21 +92,27 @@ def collect(child: int, here: int, timeout_s: float) -> Ended:
             break  # a grandchild holds the pipe
     os.close(here)
     _, status = os.waitpid(child, 0)
-    said, told = [], None
-    for line in data.decode().splitlines():
-        try:
-            kind, what = json.loads(line)
-        except ValueError:
-            continue
-        if kind == "said":
-            said.append(what)
-        else:
-            told = (kind, what)
+    said, told = _parsed(data)
     if hung:
         return Ended("hung", None, said)
     if told is None:
         return Ended("killed", os.waitstatus_to_exitcode(status), said)
     return Ended(told[0], told[1], said)
+
+
+def _parsed(data: bytes) -> tuple[list[Any], list[Any] | None]:
+    """Give what a child said, and how its work ended."""
+    said, told = [], None
+    for line in data.decode().splitlines():
+        try:
+            kind, what = json.loads(line)
+        except ValueError:
+            continue  # cut when it was killed
+        if kind == "said":
+            said.append(what)
+        else:
+            told = [kind, what]
+    return said, told
 
 
 def forked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import random
 import signal
@@ -120,26 +121,9 @@ def randomly(
 
         def work(say: Any, make: Any = make) -> None:
             user = make()
-            number = 0
-            ignored: list[str] = []
-            sys.unraisablehook = lambda gone: ignored.append(repr(gone))
             for _ in range(20):
-                timer = threading.Timer(random_.uniform(0.001, 0.06), _interrupt)
-                try:
-                    timer.start()
-                    while True:
-                        number += 1
-                        if not user.is_right(number % 40):
-                            say(["wrong", number])
-                        if number % 7 == 0:
-                            user.cache.entries()
-                        if timer.finished.is_set() and not timer.is_alive():
-                            time.sleep(0.05)  # it comes now, or was swallowed
-                            say(["swallowed", f"{number} {ignored}"])
-                            break
-                except KeyboardInterrupt as error:
-                    sys.last_value = error
-                say(["done", number])
+                _until_interrupted(user, random_.uniform(0.001, 0.06), say)
+                say(["done", ""])
             _go_on(user, say, "at random")
 
         ended = forked(work, timeout_s=4 * HANG_S)
@@ -151,3 +135,23 @@ def randomly(
         count(tally, ended, fault)
         judge(tally, fault, make, range(5), again=False)
     return tally
+
+
+def _until_interrupted(user: Subject, wait_s: float, say: Any) -> None:
+    """Call until an interrupt comes, which is sent after a while."""
+    ignored: list[str] = []
+    sys.unraisablehook = lambda gone: ignored.append(repr(gone))
+    timer = threading.Timer(wait_s, _interrupt)
+    try:
+        timer.start()
+        for number in itertools.count(random.randrange(1000)):
+            if not user.is_right(number % 40):
+                say(["wrong", number])
+            if number % 7 == 0:
+                user.cache.entries()
+            if timer.finished.is_set() and not timer.is_alive():
+                time.sleep(0.05)  # it comes now, or was swallowed
+                say(["swallowed", f"{number} {ignored}"])
+                return
+    except KeyboardInterrupt as error:
+        sys.last_value = error

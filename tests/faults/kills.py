@@ -56,7 +56,9 @@ def calls(
         while True:
             make = subjects(folder / action, kind, **options)(nth)
 
-            def work(say: Any, make: Any = make, action: str = action) -> int:
+            def work(
+                say: Any, make: Any = make, action: str = action, nth: int = nth
+            ) -> int:
                 user = make()
                 user.call(0)
                 say(0)

@@ -1,4 +1,4 @@
-"""The preloaded library that makes file calls fail: built on demand, armed in-process."""
+"""The preloaded library that makes file calls fail: built on demand, armed inside."""
 
 from __future__ import annotations
 

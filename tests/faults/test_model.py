@@ -1,4 +1,4 @@
-"""A store against a dict: put, get, clear, evict, corrupt, kill, reopen, in any order."""
+"""A store against a dict: put, get, clear, evict, corrupt, kill, reopen, at random."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Model(RuleBasedStateMachine):
         self.sure: set[int] = set()
 
     def teardown(self):
+        """Leave nothing behind."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @rule(number=NUMBERS)
