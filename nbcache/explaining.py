@@ -85,7 +85,7 @@ def explained(store: Store, request: Request) -> Miss:
     """
     key = _key_of(request)
     known = Asked(key, request.kind, request.notebook, request.slug)
-    with _guard:
+    with _guard.lock:
         _asked[str(store.folder), request.name] = known
         _asked.move_to_end((str(store.folder), request.name))
         if len(_asked) > _NAMES:

@@ -89,7 +89,7 @@ class Database:
         for attempt in range(_ATTEMPTS):
             file = self._file()
             try:
-                with self._busy:
+                with self._busy.lock:
                     result = self._once(work)
             except sqlite3.Error as error:
                 if attempt + 1 == _ATTEMPTS:

@@ -9,6 +9,8 @@ import os
 import threading
 import weakref
 
+from nbcache.storage.interrupts import uninterrupted
+
 __all__ = ["ForkLock"]
 
 # databases answer within milliseconds, or are busy for seconds
@@ -16,7 +18,10 @@ _LONGEST_S = 1.0
 
 
 class ForkLock:
-    """A lock that is free in a forked child.
+    """A lock that is free in a forked child: ``with it.lock``.
+
+    Not ``with it``: an interrupt between a method's getting the lock and its end would
+    leave it taken for ever, which cannot happen to a lock that C code enters.
 
     Parameters
     ----------
@@ -26,32 +31,27 @@ class ForkLock:
     """
 
     def __init__(self, *, is_waited_for: bool = False) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._is_waited_for = is_waited_for
         self._is_taken = False
         _all.add(self)
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
     def take(self) -> None:
         """Take it for the time of a fork."""
         if self._is_waited_for:
-            self._is_taken = self._lock.acquire(timeout=_LONGEST_S)
+            with uninterrupted():
+                self._is_taken = self.lock.acquire(timeout=_LONGEST_S)
 
     def give_back(self) -> None:
         """Give back what was taken for a fork."""
         if self._is_taken:
             self._is_taken = False
-            self._lock.release()
+            self.lock.release()
 
     def begin_anew(self) -> None:
         """Forget who had it."""
         self._is_taken = False
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
 
 _all: weakref.WeakSet[ForkLock] = weakref.WeakSet()

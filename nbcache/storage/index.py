@@ -66,7 +66,7 @@ class Index:
         self._lock = ForkLock()
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        with self._lock:
+        with self._lock.lock:
             return self._database.run(work)
 
     def add(self, entries: Iterable[Entry]) -> None:

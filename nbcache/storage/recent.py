@@ -42,7 +42,7 @@ class Recent(Generic[Kept]):
 
     def get(self, path: str) -> Kept | None:
         """Give the entry of a path, or None if it is not kept or no longer the same."""
-        with self._lock:
+        with self._lock.lock:
             found = self._kept.get(path)
             if found is None:
                 return None
@@ -57,7 +57,7 @@ class Recent(Generic[Kept]):
         size = opened.kept_bytes
         if size > self.max_bytes // 4:
             return  # one alone would drive out all others
-        with self._lock:
+        with self._lock.lock:
             self.bytes += size - self._kept.pop(path, (opened, 0))[1]
             self._kept[path] = opened, size
             while self.bytes > self.max_bytes:
@@ -65,6 +65,6 @@ class Recent(Generic[Kept]):
                 self.bytes -= gone
 
     def _drop(self, path: str, opened: Kept) -> None:
-        with self._lock:
+        with self._lock.lock:
             if self._kept.get(path, (None, 0))[0] is opened:
                 self.bytes -= self._kept.pop(path)[1]

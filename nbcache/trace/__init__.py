@@ -223,12 +223,12 @@ def recording(named: Named | None = None) -> Iterator[Trace]:
             trace.expect(named)
     finally:
         _own.work = 0
-    with _guard:
+    with _guard.lock:
         _active.append(trace)
     try:
         yield trace
     finally:
-        with _guard:
+        with _guard.lock:
             _active[:] = [one for one in _active if one is not trace]
         _own.work = outer
 

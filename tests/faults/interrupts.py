@@ -141,16 +141,22 @@ def _until_interrupted(user: Subject, wait_s: float, say: Any) -> None:
     """Call until an interrupt comes, which is sent after a while."""
     ignored: list[str] = []
     sys.unraisablehook = lambda gone: ignored.append(repr(gone))
-    timer = threading.Timer(wait_s, _interrupt)
+    sent: list[float] = []
+
+    def send(number: int, frame: Any) -> None:
+        sent.append(wait_s)
+        _interrupt()
+
+    signal.signal(signal.SIGALRM, send)
     try:
-        timer.start()
+        # no thread's timer: the end of a thread may swallow an interrupt
+        signal.setitimer(signal.ITIMER_REAL, wait_s)
         for number in itertools.count(random.randrange(1000)):
             if not user.is_right(number % 40):
                 say(["wrong", number])
             if number % 7 == 0:
                 user.cache.entries()
-            if timer.finished.is_set() and not timer.is_alive():
-                time.sleep(0.05)  # it comes now, or was swallowed
+            if sent:
                 say(["swallowed", f"{number} {ignored}"])
                 return
     except KeyboardInterrupt as error:
