@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -16,6 +17,13 @@ from faults.campaign import run
 from faults.tally import Tally
 
 PROPERTY = "faults"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the long campaigns as long as they take."""
+    for item in items:
+        if item.get_closest_marker("faults") or item.get_closest_marker("by_hand"):
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +63,12 @@ def report(record_property: Callable[[str, object], None], capsys: Any) -> Any:
 def campaign(fast: Path, report: Callable[[Tally], None]) -> Callable[..., Tally]:
     """Give what runs a campaign in a process of its own, and judges its tally."""
 
+    numbers = itertools.count()
+
     def go(module: str, function: str, **options: Any) -> Tally:
-        tally = run(module, function, options.pop("folder", fast), **options)
+        folder = options.pop("folder", fast) / f"campaign{next(numbers)}"
+        tally = run(module, function, folder, **options)
+        shutil.rmtree(folder, ignore_errors=True)
         report(tally)
         return tally
 

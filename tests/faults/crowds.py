@@ -203,6 +203,11 @@ def _index(user: Subject) -> None:
     for path in user.store.glob("*.sqlite*"):
         if random.random() < 0.5:
             path.unlink(missing_ok=True)
+        elif path.name.endswith("-shm"):
+            # not in place: SQLite has it mapped, and cutting it ends the process
+            made = user.folder / f"noise{os.getpid()}"
+            made.write_bytes(os.urandom(5_000))
+            made.replace(path)
         else:
             path.write_bytes(os.urandom(5_000))
     user.cache.entries()

@@ -21,18 +21,19 @@ def test_lost_writes_are_recognised(campaign, library):
 @pytest.mark.faults
 @pytest.mark.parametrize("doing", ["put", "get"])
 def test_every_error_at_every_call(campaign, library, doing):
-    """Seven errors at each call, once and from then on."""
-    campaign("errnos", "every", library=library, doing=doing)
+    """Seven errors: once at each call; at each fifth and all after it."""
+    campaign("errnos", "every", library=library, doing=doing, lasting=[False])
+    campaign("errnos", "every", library=library, doing=doing, lasting=[True], step=5)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("doing", ["list", "clear", "clear one"])
 def test_errors_while_listing_and_clearing(campaign, library, doing):
-    """At each third call."""
-    campaign("errnos", "every", library=library, doing=doing, names=SOME, step=3)
+    """At each sixth call."""
+    campaign("errnos", "every", library=library, doing=doing, names=SOME, step=6)
 
 
 @pytest.mark.faults
 def test_lost_writes_at_every_call(campaign, library):
     """Dropped or halved, once and from then on."""
-    campaign("errnos", "silent", library=library)
+    campaign("errnos", "silent", library=library, step=2)

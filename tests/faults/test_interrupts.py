@@ -20,7 +20,7 @@ def test_interrupts_at_random(campaign):
 @pytest.mark.parametrize("doing", ["put", "get", "clear", "list"])
 def test_interrupts_at_every_line(campaign, doing):
     """Each line of the storing code, the first time that it runs."""
-    campaign("interrupts", "lines", doing=doing, step=1 if doing == "put" else 3)
+    campaign("interrupts", "lines", doing=doing, step=1 if doing == "put" else 6)
 
 
 @pytest.mark.faults

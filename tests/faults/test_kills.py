@@ -24,7 +24,7 @@ def test_a_put_killed_at_some_file_calls(campaign, library):
 @pytest.mark.parametrize("doing", ["put", "get", "clear", "list"])
 def test_killed_at_every_line(campaign, doing):
     """Each line of the storing code, the first time that it runs."""
-    campaign("kills", "lines", doing=doing, step=1 if doing == "put" else 3)
+    campaign("kills", "lines", doing=doing, step=1 if doing == "put" else 6)
 
 
 @pytest.mark.faults
