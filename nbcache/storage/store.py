@@ -162,7 +162,8 @@ class Store(Catalog):
         if trailer.key != key:
             raise DamagedEntry(f"the entry of {trailer.key} stands under {key}")
         known = archive.stat_id in self._verified
-        if self.verify == "always" or (self.verify == "first" and not known):
+        is_sure = known and archive.is_mappable
+        if self.verify == "always" or (self.verify == "first" and not is_sure):
             archive.verify()
         if not known and not trust.signer().is_mine(
             trailer.key, trailer.length, trailer.digest, trailer.mac

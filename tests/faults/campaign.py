@@ -53,10 +53,10 @@ def run(
     command : iterable of str
         What the interpreter is run by: ``unshare -m``, for instance.
     """
-    paths = [str(TESTS.parent), str(TESTS)]
+    paths = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
     around = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "JUPYTER_DATA_DIR": str(folder / "jupyter"),
         "OPENBLAS_NUM_THREADS": "1",
         **(environment or {}),

@@ -62,7 +62,6 @@ def report(record_property: Callable[[str, object], None], capsys: Any) -> Any:
 @pytest.fixture
 def campaign(fast: Path, report: Callable[[Tally], None]) -> Callable[..., Tally]:
     """Give what runs a campaign in a process of its own, and judges its tally."""
-
     numbers = itertools.count()
 
     def go(module: str, function: str, **options: Any) -> Tally:

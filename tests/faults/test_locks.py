@@ -309,7 +309,13 @@ print(call(3), flush=True)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="forks with threads end badly")
+def test_children_forked_among_threads_find_no_lock_taken(campaign):
+    """They call while the threads of their parent store."""
+    campaign("crowds", "forks", times=6)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="forks with threads end badly")
 @pytest.mark.faults
-def test_forks_among_threads(campaign):
-    """Children forked while threads store; none hangs."""
-    campaign("crowds", "forks")
+def test_many_forks_among_threads(campaign):
+    """The same for longer."""
+    campaign("crowds", "forks", times=60)

@@ -75,7 +75,7 @@ def _links() -> None:
     """Follow links, and wait for pipes."""
     from nbcache.storage import npz_read
 
-    npz_read._OPEN_FLAGS &= ~(os.O_NOFOLLOW | os.O_NONBLOCK)
+    npz_read.OPEN_FLAGS &= ~(os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _inode() -> None:
