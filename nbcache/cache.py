@@ -12,8 +12,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -38,7 +37,7 @@ from nbcache.outcome import (
     outcomes,
 )
 from nbcache.storage.entry import Entry
-from nbcache.storage.locks import single_flight, single_flight_async
+from nbcache.storage.flight import Flight
 from nbcache.storage.store import Store
 from nbcache.storage.trust import foreign_met
 from nbcache.trace.observed import entry_key
@@ -103,14 +102,19 @@ class Core:
             What the user's code raises, and nothing else.
         """
         found = self.find(request, task)
-        if isinstance(found, Miss):
-            with self.flight(request):
+        if isinstance(found, Restored):
+            return found.value
+        flight = self.flight(request)
+        try:
+            with flight:
                 found = self.find_again(request, task, found)
-                if isinstance(found, Miss):
-                    computed = task.compute()
-                    self.keep(request, task, computed, found)
-                    return computed.value
-        return found.value
+                if isinstance(found, Restored):
+                    return found.value
+                computed = task.compute()
+                self.keep(request, task, computed, found)
+                return computed.value
+        finally:
+            flight.release()  # an interrupt may have hit the first one
 
     def lookup(self, request: Request) -> Hit | Miss:
         """Decide: a hit, or a miss with its reason. Changes nothing."""
@@ -167,26 +171,12 @@ class Core:
         again = self.find(request, task)
         return miss if isinstance(again, Miss) else again
 
-    @contextmanager
-    def flight(self, request: Request) -> Iterator[None]:
-        """Hold the key while its value is computed; without a lock if need be."""
+    def flight(self, request: Request) -> Flight:
+        """Give what holds the key while its value is computed, if it can be held."""
         if not (request.write and self.store.prepare()):
-            yield
-            return
+            return Flight(None)
         path = self.store.place.lock(request.key.digest)
-        with single_flight(path, *self._waiting(request), request.lock_timeout):
-            yield
-
-    @asynccontextmanager
-    async def flight_async(self, request: Request) -> AsyncIterator[None]:
-        """Do what `flight` does without stopping the event loop."""
-        if not (request.write and self.store.prepare()):
-            yield
-            return
-        path = self.store.place.lock(request.key.digest)
-        waiting = self._waiting(request)
-        async with single_flight_async(path, *waiting, request.lock_timeout):
-            yield
+        return Flight(path, *self._waiting(request), request.lock_timeout)
 
     def _waiting(
         self, request: Request
@@ -278,6 +268,8 @@ class Core:
         stored = self.store.put(
             entry, content, slug=request.slug, overwrite=reason in _REPLACED
         )
+        now, own = (stored.created, stored.seconds), (entry.created, entry.seconds)
+        computed.is_overtaken = now != own
         if reason == "refreshed" and stored.key != request.key.digest:
             # what stands under the look-up key itself would be found before this one
             self.store.drop(request.key.digest, request.slug)
@@ -303,7 +295,7 @@ class Core:
         if miss.reason == "damaged":
             for key in miss.damaged or (request.key.digest,):
                 path = self.store.place.entry(key, request.slug)
-                if path.exists():
+                if os.path.lexists(path):
                     self.store.set_aside(path)
             warn(
                 f"the entry of {request.name!r} is damaged ({miss.detail}); it was set "
@@ -349,7 +341,7 @@ class Core:
 
     def _note(self, outcome: Outcome, notebook: str) -> Outcome:
         outcomes.append(outcome)
-        if self.store.folder.is_dir():
+        if os.path.isdir(self.store.folder):
             history = self.store.history
             history.note_outcome(outcome.name, notebook, outcome.to_json())
             if outcome.kind == "cell" and not outcome.hit:

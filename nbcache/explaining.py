@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import sqlite3
-import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from nbcache.keys.key import Change, Key
 from nbcache.outcome import Miss, Request
 from nbcache.storage.described import package_versions
 from nbcache.storage.entry import Entry
+from nbcache.storage.forking import ForkLock
 from nbcache.storage.store import Store
 
 __all__ = [
@@ -57,7 +57,7 @@ class Asked:
 
 
 _asked: OrderedDict[tuple[str, str], Asked] = OrderedDict()
-_guard = threading.Lock()
+_guard = ForkLock()
 
 
 def asked(store: Store, name: str) -> Asked | None:
@@ -85,7 +85,7 @@ def explained(store: Store, request: Request) -> Miss:
     """
     key = _key_of(request)
     known = Asked(key, request.kind, request.notebook, request.slug)
-    with _guard:
+    with _guard.lock:
         _asked[str(store.folder), request.name] = known
         _asked.move_to_end((str(store.folder), request.name))
         if len(_asked) > _NAMES:

@@ -184,6 +184,8 @@ class Computed(Generic[Value]):
         What a hit will not repeat.
     found, written : tuple of Observed
         What it found outside its key, and what it left on disk.
+    is_overtaken : bool
+        Whether another process has stored its result first.
     """
 
     value: Value
@@ -192,6 +194,7 @@ class Computed(Generic[Value]):
     told: str = ""
     found: tuple[Observed, ...] = ()
     written: tuple[Observed, ...] = ()
+    is_overtaken: bool = False
 
 
 class Task(Protocol[Value]):

@@ -188,4 +188,5 @@ class AsyncCachedFunction(Wrapper[P, R]):
                     call.keep(await self._function(*call.args, **call.kwargs))
             return call.value()
         finally:
+            call.release()
             _inside.reset(token)

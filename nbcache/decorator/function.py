@@ -25,10 +25,13 @@ class CachedFunction(Wrapper[P, R]):
             return cast(R, self._function(*values, **named))
         refresh = self._options.refresh or core.settings.refresh
         call = self._invocation(core, args, kwargs, refresh)
-        with call:
-            if call.must_run:
-                # from this frame: see `invocation`
-                call.keep(self._function(*call.args, **call.kwargs))
+        try:
+            with call:
+                if call.must_run:
+                    # from this frame: see `invocation`
+                    call.keep(self._function(*call.args, **call.kwargs))
+        finally:
+            call.release()
         return cast(R, call.value())
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -38,8 +41,11 @@ class CachedFunction(Wrapper[P, R]):
             values, named = values_of(args, kwargs)
             return cast(R, self._function(*values, **named))
         call = self._invocation(core, args, kwargs, True)
-        with call:
-            call.keep(self._function(*call.args, **call.kwargs))
+        try:
+            with call:
+                call.keep(self._function(*call.args, **call.kwargs))
+        finally:
+            call.release()
         return cast(R, call.value())
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -63,9 +69,12 @@ class CachedFunction(Wrapper[P, R]):
         found = None if request.refresh else self._refer(core, request)
         if found is None:
             call = Invocation(core, request, task)
-            with call:
-                if call.must_run:
-                    call.keep(self._function(*call.args, **call.kwargs))
+            try:
+                with call:
+                    if call.must_run:
+                        call.keep(self._function(*call.args, **call.kwargs))
+            finally:
+                call.release()
             call.value()
             found = self._refer(core, request, again=True)
         if found is None:

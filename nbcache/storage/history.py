@@ -195,7 +195,7 @@ class History:
             outcomes, self._outcomes = self._outcomes, {}
             tallies, self._tallies = self._tallies, {}
             self._noted, self._flushed = 0, time.monotonic()
-        if not (uses or outcomes or tallies) or not self.path.parent.is_dir():
+        if not (uses or outcomes or tallies) or not os.path.isdir(self.path.parent):
             return
         # statistics are not worth a warning in somebody's cell
         try:
@@ -273,9 +273,16 @@ class History:
 
     # --- reading
 
+    def _told(self, query: str, *values: Any) -> list[Any]:
+        """Read what nobody depends on: nothing where it cannot be read."""
+        try:
+            return self._read(query, *values)
+        except (OSError, sqlite3.Error):
+            return []
+
     def _read(self, query: str, *values: Any) -> list[Any]:
         self.flush()
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return []
         return self._database.run(
             lambda database: database.execute(query, values).fetchall()
@@ -283,19 +290,19 @@ class History:
 
     def uses(self) -> dict[str, Use]:
         """Give the uses of all entries, by key."""
-        rows = self._read("SELECT key, hits, saved, last FROM uses")
+        rows = self._told("SELECT key, hits, saved, last FROM uses")
         return {key: Use(*use) for key, *use in rows if _are_numbers(use)}
 
     def sums(self) -> tuple[int, float]:
         """Give all hits there ever were, and the seconds that they saved."""
         query = "SELECT coalesce(sum(hits), 0), coalesce(sum(saved), 0.0) FROM uses"
-        rows = self._read(query)
+        rows = self._told(query)
         return rows[0] if rows and _are_numbers(rows[0]) else (0, 0.0)
 
     def tallies(self) -> list[Tally]:
         """Give the sums of all outcomes so far; a name as `stored_text` gives it."""
         columns = "name, kind, what, count, seconds, saved, bytes"
-        rows = self._read(f"SELECT {columns} FROM tallies ORDER BY name, kind, what")
+        rows = self._told(f"SELECT {columns} FROM tallies ORDER BY name, kind, what")
         return [
             Tally(str(name), str(kind), str(what), *figures)
             for name, kind, what, *figures in rows
@@ -306,14 +313,14 @@ class History:
         """Give the last outcomes, newest first; of one name if given."""
         query = "SELECT time, notebook, outcome FROM outcomes"
         if name is None:
-            rows = self._read(f"{query} ORDER BY time DESC")
+            rows = self._told(f"{query} ORDER BY time DESC")
         else:
             query = f"{query} WHERE name = ? ORDER BY time DESC"
-            rows = self._read(query, stored_text(name))
+            rows = self._told(query, stored_text(name))
         return [
             {**found, "time": float(when), "notebook": str(notebook)}
             for when, notebook, told in rows
-            if _are_numbers([when]) and (found := _told(told))
+            if _are_numbers([when]) and (found := _outcome(told))
         ]
 
     # --- pins
@@ -370,7 +377,7 @@ def _are_numbers(values: Iterable[Any]) -> bool:
     return all(type(one) in (int, float) for one in values)
 
 
-def _told(text: Any) -> dict[str, Any]:
+def _outcome(text: Any) -> dict[str, Any]:
     """Read an outcome back; {} if it is none."""
     try:
         found = json.loads(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import Generic, Protocol, TypeVar
+
+from nbcache.storage.forking import ForkLock
 
 __all__ = ["Recent"]
 
@@ -37,11 +38,11 @@ class Recent(Generic[Kept]):
         self.max_bytes = max_bytes
         self.bytes = 0
         self._kept: OrderedDict[str, tuple[Kept, int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def get(self, path: str) -> Kept | None:
         """Give the entry of a path, or None if it is not kept or no longer the same."""
-        with self._lock:
+        with self._lock.lock:
             found = self._kept.get(path)
             if found is None:
                 return None
@@ -56,7 +57,7 @@ class Recent(Generic[Kept]):
         size = opened.kept_bytes
         if size > self.max_bytes // 4:
             return  # one alone would drive out all others
-        with self._lock:
+        with self._lock.lock:
             self.bytes += size - self._kept.pop(path, (opened, 0))[1]
             self._kept[path] = opened, size
             while self.bytes > self.max_bytes:
@@ -64,6 +65,6 @@ class Recent(Generic[Kept]):
                 self.bytes -= gone
 
     def _drop(self, path: str, opened: Kept) -> None:
-        with self._lock:
+        with self._lock.lock:
             if self._kept.get(path, (None, 0))[0] is opened:
                 self.bytes -= self._kept.pop(path)[1]

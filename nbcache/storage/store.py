@@ -25,6 +25,7 @@ from nbcache.storage.filesystems import is_local
 from nbcache.storage.folder import made_real, require_real
 from nbcache.storage.leases import Leases
 from nbcache.storage.opened import Opened
+from nbcache.storage.publishing import flush_folders, flush_to_disk, publish
 from nbcache.storage.recent import Recent
 from nbcache.storage.room import Room
 from nbcache.storage.sweeping import sweep_when_due
@@ -101,7 +102,7 @@ class Store(Catalog):
 
     def has(self, key: str, slug: str = "") -> bool:
         """Say whether there is a file for a key, whatever is in it."""
-        return self.place.entry(key, slug).exists()
+        return os.path.exists(self.place.entry(key, slug))
 
     def standing(self, lookup: str, slug: str = "") -> tuple[Any, ...]:
         """Tell what stands under a look-up key: () for nothing.
@@ -211,6 +212,12 @@ class Store(Catalog):
         OSError
             It cannot be written; nothing is left behind.
         """
+        try:
+            return self._put(entry, content, slug, overwrite)
+        except FileNotFoundError:  # somebody is removing the folder
+            return self._put(entry, content, slug, overwrite)
+
+    def _put(self, entry: Entry, content: Content, slug: str, overwrite: bool) -> Entry:
         self.place.make()
         path = self.place.entry(entry.key, slug)
         made_real(path.parent)
@@ -228,10 +235,19 @@ class Store(Catalog):
                 sign=mine.sign,
             )
             file.flush()
-            if self._is_flushed(entry.seconds):
-                os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
-            kept = self._publish(temporary, path, entry.key, overwrite)
+            is_flushed = self._is_flushed(entry.seconds)
+            if is_flushed:
+                flush_to_disk(file.fileno())
+            file.close()  # some file systems tell only now that they could not write
+            if path.is_dir() and not path.is_symlink():
+                self.set_aside(path)
+            kept = publish(
+                *(temporary, path),
+                standing=None if overwrite else lambda: self._standing(path, entry.key),
+            )
+            if is_flushed:
+                flush_folders(path.parent, self.folder)
             if entry.lookup not in ("", entry.key):
                 items = [(kind, name) for kind, name, *_ in entry.trace]
                 self.traces.add(entry.lookup, items, entry.key)
@@ -252,33 +268,21 @@ class Store(Catalog):
             return seconds > FLUSH_AFTER_S
         return self.durability == "always"
 
-    def _publish(
-        self, temporary: Path, path: Path, key: str, overwrite: bool
-    ) -> Entry | None:
-        """Put a written file into its place; give the entry that was there first."""
-        if not path.parent.exists():  # somebody cleared the store since
-            self.place.make()
-            made_real(path.parent)
-        if not overwrite:
-            try:
-                os.link(temporary, path, follow_symlinks=False)
-                return None
-            except FileExistsError:
-                first = self._standing(path, key)
-                if first is not None:
-                    return first
-            except OSError:
-                pass  # a file system without hard links
-        if path.is_dir() and not path.is_symlink():
-            self.set_aside(path)
-        temporary.replace(path)
-        return None
-
     def _standing(self, path: Path, key: str) -> Entry | None:
-        """Give the entry that stands in a place, if it is a good one."""
+        """Give the entry that stands in a place; None if what does may be replaced.
+
+        Raises
+        ------
+        OSError
+            A file of ours cannot be read now: it may be a good entry.
+        """
         try:
             opened = self._open(path, key)
-        except (OSError, DamagedEntry, UntrustedEntry):
+        except (DamagedEntry, UntrustedEntry, PermissionError):
+            return None
+        except OSError:
+            if os.path.isfile(path) and not os.path.islink(path):
+                raise
             return None
         opened.close()
         return opened.entry
