@@ -9,6 +9,7 @@ texts are all made from the fields of `Settings`.
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 import warnings
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations
+from nbcache import durations, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -63,6 +64,13 @@ def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not text.isdecimal():
         raise ValueError(f"setting {name} is a number from 0, not {value!r}")
     return int(text)
+
+
+def _size(name: str, value: Any) -> int:
+    try:
+        return sizes.size(value)
+    except ValueError as error:
+        raise ValueError(f"setting {name}: {error}") from None
 
 
 def _positive(name: str, value: Any) -> int:
@@ -111,6 +119,12 @@ class Settings:
         "How long to wait for another process that computes the same, before computing "
         "as well: 30s, 5m, or never (wait while it lives)",
         read=_seconds_or_never,
+    )
+    max_memory: int = _setting(
+        500_000_000,
+        "What a process keeps in memory of the results that it used last: bytes, or "
+        "500MB, 2GB; 0: nothing",
+        read=_size,
     )
     page_size: int = _setting(15, "Rows of a page of the panel", read=_positive)
     confirm: bool = _setting(True, "Ask before all entries are deleted")
@@ -181,15 +195,40 @@ def _flag(name: str, value: Any) -> bool:
 
 _given: dict[str, Any] = {}
 _resolved: Settings | None = None
-_resolved_for: tuple[str | None, ...] = ()
-# looked at on every call, so that a change of them takes effect at once
-_WATCHED = ("NBCACHE_DIR", "NBCACHE_ENABLED")
+_resolved_for: tuple[Any, ...] = ()
+
+
+def environment(name: str) -> Any:
+    """Give an environment variable as it is stored, in bytes or text; None if unset.
+
+    `os.environ` encodes and decodes at each look, which takes 0.7 µs.
+    """
+    stored = getattr(os.environ, "_data", None)
+    if stored is None:
+        return os.environ.get(name)
+    return stored.get(_encoded(name))
+
+
+def _encoded(name: str) -> Any:
+    encode = getattr(os.environ, "encodekey", None)
+    return name if encode is None else encode(name)
+
+
+_DIR, _ENABLED = map(_encoded, ("NBCACHE_DIR", "NBCACHE_ENABLED"))
+
+
+def _environment() -> tuple[Any, Any]:
+    """Give what is looked at on every call, so that a change takes effect at once."""
+    stored = getattr(os.environ, "_data", None)
+    if stored is None:
+        return os.environ.get("NBCACHE_DIR"), os.environ.get("NBCACHE_ENABLED")
+    return stored.get(_DIR), stored.get(_ENABLED)
 
 
 def current() -> Settings:
     """Give the settings in force."""
     global _resolved, _resolved_for
-    watched = tuple(map(os.environ.get, _WATCHED))
+    watched = _environment()
     if _resolved is None or watched != _resolved_for:
         _resolved, _resolved_for = _resolve(), watched
     return _resolved
@@ -306,12 +345,20 @@ def set_cache_dir(path: str | os.PathLike[str]) -> Path:
 def cache_dir() -> Path:
     """Give the folder of the default cache, which need not exist."""
     given = current().dir
+    if given.startswith("~"):
+        return Path(given).expanduser().absolute()
+    return _folder(_START, given)
+
+
+@functools.lru_cache(maxsize=64)
+def _folder(start: Path, given: str) -> Path:
+    """Give the folder, found once in a process: its results belong together."""
     if given:
-        return (_START / Path(given).expanduser()).absolute()
-    for folder in (_START, *_START.parents):
+        return (start / given).absolute()
+    for folder in (start, *start.parents):
         if _is_own(folder / FOLDER):
             return folder / FOLDER
-    return _START / FOLDER
+    return start / FOLDER
 
 
 def _is_own(folder: Path) -> bool:

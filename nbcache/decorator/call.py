@@ -13,7 +13,6 @@ from nbcache import randomness, surroundings, trace
 from nbcache.decorator import failures
 from nbcache.decorator.arguments import kept_arguments
 from nbcache.decorator.failures import FAILURE, Failure
-from nbcache.decorator.frozen import is_frozen
 from nbcache.decorator.generators import CHANGED, Generators
 from nbcache.decorator.identity import BoundKey, bound_key
 from nbcache.decorator.options import Options
@@ -28,6 +27,7 @@ from nbcache.decorator.references import (
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.constant import is_constant
 from nbcache.keys.dependencies import reached, unwrap
 from nbcache.keys.frozen import frozen_told
 from nbcache.outcome import Computed
@@ -289,7 +289,7 @@ class CallTask:
             value = values[VALUE]
         drawn = values.get(randomness.RANDOM, {})
         randomness.restore(drawn, state.get("seeded", []))
-        if set(values) == {VALUE} and not state.get("seeded") and is_frozen(value):
+        if set(values) == {VALUE} and not state.get("seeded") and is_constant(value):
             opened.held[VALUE] = value
         return value
 

@@ -108,8 +108,7 @@ class Entry:
         DamagedEntry
             A field is missing or is not what it should be.
         """
-        names = {one.name for one in fields(cls)}
-        given = {name: value for name, value in plain.items() if name in names}
+        given = {name: plain[name] for name in plain.keys() & _FIELDS}
         given.update(known)
         try:
             entry = cls(**given)
@@ -118,6 +117,9 @@ class Entry:
         if not all(isinstance(one, str) for one in (entry.key, entry.name)):
             raise DamagedEntry("manifest: key and name must be text")
         return entry
+
+
+_FIELDS = frozenset(one.name for one in fields(Entry))
 
 
 def write_manifest(
@@ -174,6 +176,7 @@ def read_manifest(
 
 def _load(data: bytes) -> Any:
     try:
-        return json.loads(data)
+        # as text: json.loads takes a while to guess the encoding of bytes
+        return json.loads(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedEntry(f"manifest: {error}") from error

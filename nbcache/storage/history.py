@@ -12,11 +12,12 @@ import sqlite3
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nbcache.storage.index import connect, stored_text
 
@@ -24,6 +25,7 @@ __all__ = ["History", "Use"]
 
 FLUSH_AFTER_S = 5.0
 FLUSH_AFTER_USES = 256
+FLUSH_AFTER_AGAIN = 10_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS uses (
@@ -48,6 +50,20 @@ class Use:
         return Use(self.hits + 1, self.saved + saved, max(self.last, when))
 
 
+class Told(Protocol):
+    """An outcome, of which plain data is made when it is written."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def saved(self) -> float: ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain data."""
+
+
 def _flush_if_alive(reference: weakref.ref[History]) -> None:
     history = reference()
     if history is not None:
@@ -70,6 +86,7 @@ class History:
         self._lock = threading.Lock()
         self._flushed = time.monotonic()
         self._noted = 0
+        self._again: deque[tuple[Told, float, str, float]] = deque()
         # a weak reference: the exit hook must not keep stores of the past alive
         atexit.register(_flush_if_alive, weakref.ref(self))
 
@@ -89,6 +106,34 @@ class History:
             self._noted += 1
         self._flush_when_due()
 
+    def note_again(self, told: Told, seconds: float, notebook: str) -> None:
+        """Note a repeated hit: no lock, and no more made of it than must be now.
+
+        Parameters
+        ----------
+        told : Outcome
+            Of an earlier hit like it.
+        seconds : float
+            s that this one took.
+        """
+        self._again.append((told, seconds, notebook, time.time()))
+        due = time.monotonic() - self._flushed > FLUSH_AFTER_S
+        if due or len(self._again) > FLUSH_AFTER_AGAIN:
+            self.flush()
+
+    def _take_again(self) -> None:
+        """Count the repeated hits; of each name, the last is its latest outcome."""
+        last: dict[tuple[str, str], tuple[float, Told, float]] = {}
+        with self._lock, suppress(IndexError):
+            while True:
+                told, seconds, notebook, when = self._again.popleft()
+                use = self._uses.get(told.key or "", Use())
+                self._uses[told.key or ""] = use.and_again(told.saved, when)
+                last[told.name, notebook] = when, told, seconds
+        for place, (when, told, seconds) in last.items():
+            if self._outcomes.get(place, (0.0,))[0] <= when:
+                self._outcomes[place] = when, {**told.to_json(), "seconds": seconds}
+
     def _flush_when_due(self) -> None:
         due = time.monotonic() - self._flushed > FLUSH_AFTER_S
         if due or self._noted > FLUSH_AFTER_USES:
@@ -96,6 +141,7 @@ class History:
 
     def flush(self) -> None:
         """Write what is held in memory; where that fails, it is given up."""
+        self._take_again()
         with self._lock:
             uses, self._uses = self._uses, {}
             outcomes, self._outcomes = self._outcomes, {}

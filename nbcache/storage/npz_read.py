@@ -159,6 +159,11 @@ class Archive:
         return None
 
     @property
+    def whole(self) -> bytes | None:
+        """All bytes of the file, if it was small enough to be read at once."""
+        return None if self._tail_start else self._tail
+
+    @property
     def kept_bytes(self) -> int:
         """Bytes of the file that stay in memory."""
         return len(self._tail)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nbcache.storage import npz
 from nbcache.storage.entry import Entry, read_manifest
+from nbcache.storage.quick import is_at, is_in
 
 __all__ = ["Opened"]
 
@@ -31,6 +32,7 @@ class Opened:
         self.outputs = document.pop("outputs", None)
         self.entry = Entry.from_json(document, file=file, bytes=archive.size)
         self.held: dict[str, Any] = {}
+        self.is_whole = archive.whole is not None
 
     def again(self, path: str) -> Opened | None:
         """Give this entry open once more, decoded anew; None if it is not the same.
@@ -43,6 +45,14 @@ class Opened:
         other = copy(self)
         other.archive = archive
         return other
+
+    def is_at(self, path: str) -> bool:
+        """Say whether this is the small file that stands in a place now."""
+        return self.is_whole and is_at(path, self.archive.stat_id)
+
+    def is_in(self, path: str) -> bool:
+        """Say whether the file in a place has the bytes of this one."""
+        return self.archive.whole is not None and is_in(path, self.archive.whole)
 
     @property
     def kept_bytes(self) -> int:

@@ -29,8 +29,8 @@ from nbcache.storage.traces import Traces
 
 __all__ = ["Content", "Opened", "Store"]
 
-MEMORY_BYTES = 256_000_000
-"""What a process keeps of the entries that were hits, at most."""
+REREAD_BYTES = 4_000_000
+"""What a process keeps of entries that have to be read at each hit, at most."""
 
 FLUSH_AFTER_S = 1.0
 """Results that took longer to compute are flushed to the disk when stored."""
@@ -45,7 +45,9 @@ class Content:
     outputs: Any = None
 
 
-_recent: Recent[Opened] = Recent(MEMORY_BYTES)
+_recent: Recent[Opened] = Recent()
+# decoded small files, of no use unless the file read anew has the very same bytes
+_reread: Recent[Opened] = Recent(REREAD_BYTES, reads=True)
 
 
 class Store:
@@ -122,20 +124,31 @@ class Store:
             kept = _recent.get(self.place.name(key, slug))
             if kept is not None:
                 return kept
-        path = self.place.entry(key, slug)
+        name = self.place.checked_name(key, slug)
         try:
-            opened = self._open(path, key)
+            opened = self._open(name, key)
         except FileNotFoundError:
             return None
         if memory and self.verify != "always":
-            _recent.keep(self.place.name(key, slug), opened)
+            _recent.keep(name, opened)
+        elif opened.is_whole:
+            _reread.keep(name, opened)
         return opened
 
-    def _open(self, path: Path, key: str) -> Opened:
+    def standing_entry(self, path: str, memory: bool = True) -> Opened | None:
+        """Give what is kept of a small entry if that stands there now, to look at.
+
+        Without memory, the file is read and all its bytes are compared.
+        """
+        if memory and self.verify != "always":
+            return _recent.standing(path)
+        return _reread.standing(path)
+
+    def _open(self, path: str | Path, key: str) -> Opened:
         archive = npz.Archive.open(path)
         try:
             self._check(archive, key)
-            return Opened(archive, path.name)
+            return Opened(archive, os.path.split(path)[1])
         except BaseException:
             archive.close()
             raise

@@ -22,6 +22,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
+from nbcache import config
 from nbcache.errors import CacheWarning
 
 __all__ = ["Signer", "secret_path", "signer"]
@@ -73,6 +74,18 @@ def secret_path() -> Path:
     named = os.environ.get("NBCACHE_SECRET_FILE")
     if named:
         return Path(named)
+    return _usual_path(tuple(map(config.environment, _WATCHED)))
+
+
+# what Jupyter's data folder depends on: asking for it takes longer than a hit
+_WATCHED = (
+    *("JUPYTER_DATA_DIR", "JUPYTER_PLATFORM_DIRS", "XDG_DATA_HOME", "HOME"),
+    *("APPDATA", "LOCALAPPDATA", "USERPROFILE", "JUPYTER_CONFIG_DIR"),
+)
+
+
+@functools.lru_cache(maxsize=8)
+def _usual_path(_: tuple[object, ...]) -> Path:
     from jupyter_core.paths import jupyter_data_dir
 
     return Path(jupyter_data_dir()) / "nbcache" / "secret"
