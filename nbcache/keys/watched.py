@@ -29,7 +29,6 @@ from nbcache.keys.users import unwrap
 
 __all__ = ["Watched"]
 
-_OWN = frozenset({"__wrapped__", "__nbcache_wrapped__"})
 _HEAP_TYPE = 1 << 9
 _DATA_TYPES = frozenset({type(None), str, type(Ellipsis), bool, int})
 
@@ -68,6 +67,9 @@ class Watched(Dependencies):
         """Enter a value, and note its digest."""
         super().add(label, value, shown)
         self.added.append((label, value, self.parts[-1].digest))
+        if label.rpartition(" → ")[2] == "attributes":
+            # made of the attributes of a function, which are compared by themselves
+            self._guarded[id(value)] = value
 
     def function(self, function: FunctionType, prefix: str = "") -> None:
         """Enter a user function; note its parts."""
@@ -77,8 +79,6 @@ class Watched(Dependencies):
 
     def _watch_function(self, function: FunctionType) -> None:
         own, notes = vars(function), function.__annotations__
-        if own.keys() - _OWN:
-            self.unknown = "a function has attributes"
         named = function.__kwdefaults__
         self.reads.functions.append(
             (
