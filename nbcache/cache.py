@@ -118,7 +118,9 @@ class Core:
             return Miss("refreshed")
         if not request.read:
             return Miss("disabled")
-        return Candidates(self.store, request).find() or self._explain(request)
+        return Candidates(self.store, request).find() or explaining.explained(
+            self.store, request
+        )
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
         """Look up and restore; anything that fails makes it a miss."""
@@ -315,10 +317,6 @@ class Core:
         elif failed(miss):
             warn(f"the entry of {request.name!r} was not used: {miss.detail}")
         return miss
-
-    def _explain(self, request: Request) -> Miss:
-        """Name the parts in which the nearest earlier entry of the name differs."""
-        return explaining.explained(self.store, request)
 
     def _note_hit(self, request: Request, entry: Entry, seconds: float) -> None:
         self.store.history.note_hit(entry.key, entry.seconds)

@@ -1,7 +1,9 @@
 """What all tests share: a home of their own, and settings as they were."""
 
 import pytest
+from kernel import shell_in_process
 
+import nbcache
 from nbcache import config
 
 
@@ -14,3 +16,12 @@ def own_home(tmp_path_factory, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with config.using(dir=str(home / "store")):
         yield
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Give a shell with the magics."""
+    with shell_in_process(tmp_path) as made:
+        nbcache.load_ipython_extension(made)
+        yield made
+        nbcache.unload_ipython_extension(made)

@@ -168,9 +168,21 @@ class Kernel:
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
 
-    def start(self, code: str, *, silent: bool = False) -> str:
-        """Send a cell and give the id of the request, without waiting."""
-        return str(self.client.execute(code, silent=silent, store_history=not silent))
+    def start(
+        self, code: str, *, silent: bool = False, stop_on_error: bool = False
+    ) -> str:
+        """Send a cell and give the id of the request, without waiting.
+
+        After an error that stops, a kernel drops what it believes to be queued, which
+        may be the next cell.
+        """
+        request = self.client.execute(
+            code,
+            silent=silent,
+            store_history=not silent,
+            stop_on_error=stop_on_error,
+        )
+        return str(request)
 
     def finish(self, request: str, *, timeout_s: float = 60) -> Ran:
         """Wait for a cell that was sent, and give what came of it."""

@@ -2,19 +2,15 @@
 
 import numpy as np
 import pytest
-from kernel import shell_in_process
 
 import nbcache
 from nbcache.errors import NotCached
 
 
-@pytest.fixture
-def shell(tmp_path):
-    with shell_in_process(tmp_path) as running:
-        nbcache.load_ipython_extension(running)
-        running.run_cell("import numpy as np")
-        yield running
-        nbcache.unload_ipython_extension(running)
+@pytest.fixture(autouse=True)
+def numpy(shell):
+    """Import numpy where the cells run."""
+    shell.run_cell("import numpy as np")
 
 
 def run(shell, cell):

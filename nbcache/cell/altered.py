@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-from nbcache.cell.body import Body
 from nbcache.errors import UnhashableValue
 from nbcache.keys import hashing
 
-__all__ = ["DefinitionWatch", "watch_definitions"]
+__all__ = ["DefinitionWatch"]
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -21,15 +20,24 @@ class DefinitionWatch:
 
     Parameters
     ----------
-    nodes : list of ast.stmt
-        The statements that a hit executes again.
+    statements : list of ast.stmt
+        All of a cell.
+    repeated : list of ast.stmt
+        Those that a hit executes again; with nothing beside them, nothing changes them.
     namespace : mapping of str to object
         Where they bind their names.
     """
 
-    def __init__(self, nodes: list[ast.stmt], namespace: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        statements: list[ast.stmt],
+        repeated: list[ast.stmt],
+        namespace: Mapping[str, Any],
+    ) -> None:
         self._names = {
-            id(node): node.name for node in nodes if isinstance(node, _DEFINITIONS)
+            id(node): node.name
+            for node in repeated
+            if isinstance(node, _DEFINITIONS) and len(repeated) < len(statements)
         }
         self._namespace = namespace
         self._defined: dict[str, list[str]] = {}
@@ -54,26 +62,6 @@ class DefinitionWatch:
                     f"Define {name!r} in a cell of its own"
                 )
         return ""
-
-
-def watch_definitions(
-    body: Body, nodes: list[ast.stmt], namespace: Mapping[str, Any]
-) -> DefinitionWatch:
-    """Watch what a body defines, if anything follows that may change it.
-
-    Parameters
-    ----------
-    body : Body
-        Of the cell, about to run.
-    nodes : list of ast.stmt
-        Those of its statements that a hit executes again.
-    namespace : mapping of str to object
-        Where they bind their names.
-    """
-    watch = DefinitionWatch(nodes, namespace)
-    if len(nodes) < len(body.tree.body):
-        body.done = watch.note
-    return watch
 
 
 def _state(value: Any) -> Iterator[str]:

@@ -58,8 +58,6 @@ class Body:
         Which statements show their value: `ast_node_interactivity` of the shell.
     watched : callable (ast.stmt) -> context manager
         In which a statement is run.
-    done : callable (ast.stmt), optional
-        Told each statement that has run; may be set before the body runs.
 
     Raises
     ------
@@ -76,7 +74,6 @@ class Body:
         above: Sequence[str] | None = None,
     ) -> None:
         self._shell = shell
-        self.done: Callable[[ast.stmt], None] | None = None
         above = _lines_above(body, raw_cell) if above is None else above
         # A name of its own where the body is but a part of the cell: the cell's name
         # must keep giving the whole cell.
@@ -142,8 +139,6 @@ class Body:
         for node, shows in _units(self.tree.body, self.interactivity, self.quiet):
             with self.watched(node):
                 yield _compile(self._shell, node, self.filename, shows)
-            if self.done is not None:
-                self.done(node)
 
 
 def run_nodes(

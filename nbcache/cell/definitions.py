@@ -65,7 +65,14 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
         What they bind; nothing else in the cell binds these names.
     """
     stores = [_stores(statement) for statement in tree.body]
-    bound = Counter(name for names in stores for name in names)
+    # importing the same again binds nothing new
+    others = {
+        ast.dump(statement)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        else place: names
+        for place, (statement, names) in enumerate(zip(tree.body, stores, strict=True))
+    }
+    bound = Counter(name for names in others.values() for name in names)
     nodes: list[ast.stmt] = []
     known: set[str] = set()
     for statement, names in zip(tree.body, stores, strict=True):

@@ -9,13 +9,10 @@ from typing import Any
 from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
-from nbcache.storage.inplace import Snapshot, Writes
+from nbcache.storage.inplace import CHANGED, Snapshot, Writes
 from nbcache.storage.live import LiveIndex
 
-__all__ = ["CHANGED", "InputWatch", "change_and_bind", "watch"]
-
-CHANGED = "<changed>"
-"""Under which an entry keeps objects, each with what became of it."""
+__all__ = ["InputWatch", "change_and_bind", "watch"]
 
 
 @dataclass

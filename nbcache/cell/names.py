@@ -1,11 +1,15 @@
-"""Names of a notebook's namespace that are IPython's own, not the user's."""
+"""Names of a notebook's namespace: IPython's own, the user's, and new ones."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection, Mapping
+from typing import Any
 
-__all__ = ["default_name", "is_ipythons"]
+__all__ = ["default_name", "is_ipythons", "new_values"]
+
+_MISSING = object()
 
 _OWN = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_[oid]h|_ih|_exit_code|_dh")
 _ALSO = frozenset(
@@ -28,3 +32,23 @@ def default_name(tree: ast.Module) -> str:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             found.setdefault(statement.name)
     return ",".join(list(found)[:3]) or "cell"
+
+
+def new_values(
+    before: Mapping[str, Any], after: Mapping[str, Any], bound: Collection[str]
+) -> dict[str, Any]:
+    """Give the values that a run left.
+
+    Parameters
+    ----------
+    before, after : mapping of str to object
+        The namespace.
+    bound : collection of str
+        The names that the code binds; of others, only those whose value is another.
+    """
+    return {
+        name: value
+        for name, value in after.items()
+        if name in bound
+        or (not is_ipythons(name) and before.get(name, _MISSING) is not value)
+    }

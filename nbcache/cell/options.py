@@ -62,6 +62,16 @@ class CellOptions:
     trust_magics: bool = False
     statement: bool = False
 
+    def wanted(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Give the values, by name, that are to be stored."""
+        if self.only:
+            values = {name: values[name] for name in self.only if name in values}
+        return {name: value for name, value in values.items() if name not in self.skip}
+
+    def leaves_out(self, name: str) -> bool:
+        """Say whether a name, or what became of an input, is not to be stored."""
+        return name in self.skip or bool(self.only and name not in self.only)
+
     def to_json(self) -> dict[str, Any]:
         """Give them as plain data, so that the entry can be computed again."""
         plain = asdict(self)

@@ -8,7 +8,6 @@ from typing import Any
 from nbcache import explaining, outputs, randomness
 from nbcache.cache import Core
 from nbcache.cell.figures import FIGURES
-from nbcache.cell.mutation import CHANGED
 from nbcache.cell.replay import replay
 from nbcache.cell.task import RESULT
 from nbcache.errors import NotCached
@@ -17,7 +16,7 @@ from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
 from nbcache.storage import codec
 from nbcache.storage.entry import Entry
-from nbcache.storage.inplace import Writes
+from nbcache.storage.inplace import CHANGED, Writes
 
 __all__ = ["read_newest"]
 

@@ -6,26 +6,28 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import FunctionType
 from typing import Any
 
 from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
 from nbcache.cell import figures
-from nbcache.cell.altered import watch_definitions
+from nbcache.cell.altered import DefinitionWatch
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
 from nbcache.cell.definitions import imported_data, repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
-from nbcache.cell.imports import watched_imports
+from nbcache.cell.line_names import line_names, renamed
 from nbcache.cell.logs import LogSettings
-from nbcache.cell.mutation import CHANGED, change_and_bind, watch
-from nbcache.cell.names import is_ipythons
+from nbcache.cell.mutation import change_and_bind, watch
+from nbcache.cell.names import is_ipythons, new_values
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
 from nbcache.cell.unstorable import all_unstorable, storable
+from nbcache.cell.watched import watched_statements
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.dependencies import reached
@@ -34,7 +36,9 @@ from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
+from nbcache.storage.inplace import CHANGED
 from nbcache.storage.store import Content, Opened
+from nbcache.trace.named import Named
 
 __all__ = ["CellTask"]
 
@@ -81,6 +85,11 @@ class CellTask:
         others = self.identity.flow.stores - self.repeated
         self._classes = UserClasses(self.namespace, absent=others)
 
+    @cached_property
+    def _named(self) -> Named:
+        # before the run: it may change what it is given
+        return self.identity.named(self.body.tree)
+
     # --- computing
 
     def compute(self) -> Computed[None]:
@@ -105,20 +114,22 @@ class CellTask:
             try:
                 inputs = watch(self._live(before))
                 self._classes.hold(inputs.classes())
-                named = self.identity.named(self.body.tree)
-                touched = stack.enter_context(trace.recording(named))
+                touched = stack.enter_context(trace.recording(self._named))
                 random = stack.enter_context(randomness.watching())
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())
                 drawn = stack.enter_context(figures.watching())
                 texts = surroundings.literals(self.body.tree)
                 logs = LogSettings.now()
-                defined = watch_definitions(self.body, self.nodes, self.namespace)
+                every = self.body.tree.body
+                defined = DefinitionWatch(every, self.nodes, self.namespace)
                 self.run = Run(
                     *(before, inputs, around, touched, random, record, drawn, logs),
                     *(defined, texts),
                 )
-                self.body.watched = watched_imports(around, random, self.nodes)
+                self.body.watched = watched_statements(
+                    around, random, defined, self.nodes
+                )
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -160,7 +171,7 @@ class CellTask:
             self._mutated(run)
             or run.defined.altered()
             or run.figures.refusal()
-            or run.logs.left(self.identity.named(self.body.tree).words)
+            or run.logs.left(self._named.words)
             or run.random.refusal(mode)
             or (mode == "refuse" and self._frozen())
             or run.around.threads.rebound(self._bound_elsewhere(run))
@@ -184,13 +195,8 @@ class CellTask:
         )
         whole = rebound and not (self.options.only or self.options.skip)
         return run.around.refusal() or run.inputs.note(
-            changed, self._left_out, whole=whole
+            changed, self.options.leaves_out, whole=whole
         )
-
-    def _left_out(self, name: str) -> bool:
-        """Say whether the user wants a name, or what became of an input, not kept."""
-        only = self.options.only
-        return name in self.options.skip or bool(only and name not in only)
 
     # --- storing
 
@@ -211,6 +217,7 @@ class CellTask:
             **run.around.to_json(),
             **run.figures.to_json(),
             **run.inputs.state(),
+            **line_names(shown, self.body, self.shell),
         }
         values, encoded = storable(
             self._bound(run),
@@ -231,8 +238,6 @@ class CellTask:
             packages=package_versions(),
             options=self.options.to_json(),
             source=self.raw,
-            expires_after=self.options.expires_after,
-            private=self.options.private,
             state=state,
         )
         return entry, Content(
@@ -241,23 +246,17 @@ class CellTask:
 
     def _bound(self, run: Run) -> dict[str, Any]:
         """Give the names to store: those the cell binds, or that now are others."""
-        stores = self.identity.flow.stores | self.identity.flow.late
+        flow = self.identity.flow
         starred = starred_values(self.body.tree)
-        found = {
-            name: value
-            for name, value in self.namespace.items()
-            if (name in stores or not is_ipythons(name))
-            and name not in self.repeated
-            and (name not in starred or starred[name] is not value)
-            and (name in stores or run.before.get(name, _MISSING) is not value)
-        }
-        if self.options.only:
-            found = {name: found[name] for name in self.options.only if name in found}
-        return {
-            name: value
-            for name, value in found.items()
-            if name not in self.options.skip
-        }
+        found = new_values(run.before, self.namespace, flow.stores | flow.late)
+        return self.options.wanted(
+            {
+                name: value
+                for name, value in found.items()
+                if name not in self.repeated
+                and (name not in starred or starred[name] is not value)
+            }
+        )
 
     def _deleted(self, run: Run) -> list[str]:
         return [
@@ -339,8 +338,9 @@ class CellTask:
             It cannot be used here; the namespace is as it was.
         """
         drawn = figures.open_figures()
-        shown = outputs.from_json(opened.outputs or [])
         before, state = dict(self.namespace), opened.entry.state
+        recorded = outputs.from_json(opened.outputs or [])
+        shown = renamed(recorded, state, self.body, self.shell)
         try:
             values = self._decoded(opened)
             put_around = surroundings.prepared(state)

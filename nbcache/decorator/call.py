@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from nbcache import randomness, surroundings, trace
 from nbcache.decorator import failures
 from nbcache.decorator.arguments import kept_arguments
 from nbcache.decorator.failures import FAILURE, Failure
-from nbcache.decorator.generators import CHANGED, Generators
+from nbcache.decorator.generators import Generators
 from nbcache.decorator.identity import BoundKey, bound_key
 from nbcache.decorator.options import Options
 from nbcache.decorator.references import (
@@ -34,7 +36,7 @@ from nbcache.outcome import Computed
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions, type_rows
 from nbcache.storage.entry import Entry
-from nbcache.storage.inplace import Writes
+from nbcache.storage.inplace import CHANGED, Writes
 from nbcache.storage.store import Content, Opened
 from nbcache.trace.named import Named
 from nbcache.trace.observed import Observed
@@ -336,8 +338,19 @@ def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, coroutine).result()
 
 
+_sources: weakref.WeakKeyDictionary[CodeType, str] = weakref.WeakKeyDictionary()
+
+
 def _source(function: Callable[..., Any]) -> str:
-    try:
-        return inspect.getsource(inspect.unwrap(function))
-    except (OSError, TypeError):
-        return ""
+    """Give the source of a function, which is looked for once for each code."""
+    inner = inspect.unwrap(function)
+    code = getattr(inner, "__code__", None)
+    found = _sources.get(code) if isinstance(code, CodeType) else None
+    if found is None:
+        try:
+            found = inspect.getsource(inner)
+        except (OSError, TypeError):
+            found = ""
+        if isinstance(code, CodeType):
+            _sources[code] = found
+    return found

@@ -11,10 +11,7 @@ from nbcache.storage.inplace import Snapshot
 from nbcache.storage.inplace_random import RandomForm, form_of
 from nbcache.storage.live import LiveIndex
 
-__all__ = ["CHANGED", "Generators"]
-
-CHANGED = "<changed>"
-"""Under which an entry keeps generators, each with its state after the call."""
+__all__ = ["Generators"]
 
 
 class Generators:

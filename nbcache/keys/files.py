@@ -15,7 +15,14 @@ from nbcache.errors import UnhashableValue
 from nbcache.keys import source
 from nbcache.keys.key import Part
 
-__all__ = ["ABSENT", "File", "content_digest", "file_parts", "matching_files"]
+__all__ = [
+    "ABSENT",
+    "File",
+    "content_digest",
+    "file_parts",
+    "matching_files",
+    "streamed_digest",
+]
 
 ABSENT = "absent"
 _BLOCK_BYTES = 1 << 20
@@ -50,18 +57,31 @@ def content_digest(path: str) -> str:
     UnhashableValue
         It cannot be read.
     """
-    running = xxhash.xxh3_128()
     try:
         # a pipe would keep its reader waiting
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise UnhashableValue(path, "file", "it is no regular file")
-        with Path(path).open("rb", buffering=0) as file:
-            while block := file.read(_BLOCK_BYTES):
-                running.update(block)
+        return streamed_digest(path)
     except (FileNotFoundError, NotADirectoryError):
         return ABSENT
     except OSError as error:
         raise UnhashableValue(path, "file", str(error)) from error
+
+
+def streamed_digest(path: str) -> str:
+    """Give the xxh3_128 of a regular file's content.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    running = xxhash.xxh3_128()
+    buffer = bytearray(_BLOCK_BYTES)
+    view = memoryview(buffer)
+    with Path(path).open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            running.update(view[:count])
     return running.hexdigest()
 
 

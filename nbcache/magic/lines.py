@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core import magic_arguments
-from IPython.core.error import UsageError
+from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument
 
@@ -163,6 +163,6 @@ def _required(arguments: Any) -> list[str]:
 def _confirmed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except (EOFError, RuntimeError, NotImplementedError):
+    except (EOFError, RuntimeError, StdinNotImplementedError):
         # a front end that cannot ask raises one of these
         raise UsageError(f"{question} Nobody can answer here: add --yes") from None

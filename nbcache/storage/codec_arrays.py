@@ -98,7 +98,7 @@ class ArrayPlaces:
             dtype = array.dtype
             if dtype.metadata is not None or dtype.hasobject:
                 return None
-            if not array.flags.writeable:
+            if not sharing.is_writeable(array):
                 return None
             if dtype not in specs:
                 try:
@@ -234,7 +234,7 @@ def _may_stack(place: _Place) -> bool:
         place.node[0] == "a"
         and len(place.node) == 2
         and not (place.done or place.name or array.dtype.hasobject)
-        and array.flags.writeable
+        and sharing.is_writeable(array)
         and type(place.spec) is str
         and _is_small(array)
     )
@@ -318,7 +318,7 @@ def _live_view(place: _Place, base: Array, node: Node) -> list[Any]:
     layout = [spec_of(base.dtype), list(base.shape), list(base.strides)]
     view = sharing.view_of(place.array, sharing.extent(base)[0])
     # as writable as that one is by then
-    view[3] = view[3] or not base.flags.writeable
+    view[3] = view[3] or not sharing.is_writeable(base)
     return [node, place.spec, view, layout]
 
 
@@ -336,7 +336,7 @@ def _store(place: _Place, members: Members) -> None:
         if not _npy_reads(array.dtype):
             array = np.asarray(array, order="A").view(f"V{array.itemsize}")
         place.node[1] = {"in": members.add(array, place.name), "dtype": spec}
-    if not (place.array.flags.writeable or place.alone):
+    if not (sharing.is_writeable(place.array) or place.alone):
         place.node[0] = "read-only"
     place.done = True
 

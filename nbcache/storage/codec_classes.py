@@ -23,6 +23,7 @@ from nbcache.storage.codec_nodes import (
 )
 from nbcache.storage.codec_sequences import unpacked
 from nbcache.storage.codec_types import fill_dict
+from nbcache.storage.slots import members, own_attributes
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -290,41 +291,21 @@ def _is_plain(cls: type) -> bool:
     return True
 
 
-def _slots(cls: type) -> list[tuple[int, str, MemberDescriptorType]]:
-    """Give a class's slots, each with the place of its class in its ``__mro__``."""
-    return [
-        (place, name, member)
-        for place, base in enumerate(cls.__mro__)
-        if "__slots__" in vars(base)
-        for name, member in vars(base).items()
-        if isinstance(member, MemberDescriptorType)
-    ]
-
-
 def _write_object(encoder: Encoder, value: Any) -> Node:
     cls = type(value)
     content: list[Any] = [encoder.node(cls), None, []]
     node = encoder.begin(value, "object", content)
     with encoder.filling(value):
-        state = _own_attributes(value)
+        state = own_attributes(value)
         if state is not None:
             content[1] = encoder.attributes(state, node)
-        for place, name, member in _slots(cls):
+        for place, name, member in members(cls):
             try:
                 item = member.__get__(value, cls)
             except AttributeError:  # not set
                 continue
             content[2] += [place, name, encoder.node(item)]
     return node
-
-
-def _own_attributes(value: Any) -> dict[str, Any] | None:
-    """Give an instance's own dictionary, whatever its class makes of ``__dict__``."""
-    try:
-        state = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return state if type(state) is dict else None
 
 
 def _object(decoder: Decoder, content: Any) -> Any:
@@ -340,7 +321,7 @@ def _fill_object(decoder: Decoder, value: Any, content: Any) -> None:
     cls = type(value)
     _, state, slots = content
     if state is not None:
-        own = _own_attributes(value)
+        own = own_attributes(value)
         if own is None:
             raise Unresolved(f"instances of {cls.__qualname__} have no attributes now")
         if len(state) == 2 and state[0] == "=":
@@ -360,7 +341,7 @@ kind("object", _object, _fill_object)
 
 
 def _attributes_of(decoder: Decoder, content: Any) -> Any:
-    own = _own_attributes(decoder.value(content))
+    own = own_attributes(decoder.value(content))
     if own is None:
         raise TypeError("the attributes of what has none")
     return own

@@ -20,6 +20,7 @@ from nbcache.storage.codec_nodes import (
     named_encoders,
 )
 from nbcache.storage.codec_sequences import count, object_array
+from nbcache.storage.sharing import is_writeable
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -85,7 +86,7 @@ def _write_objects(encoder: Encoder, value: Array) -> Node:
     except TypeError:
         return encoder.leaf(value)
     fortran = value.flags.f_contiguous and not value.flags.c_contiguous
-    how = int(fortran) + 2 * (not value.flags.writeable)
+    how = int(fortran) + 2 * (not is_writeable(value))
     content: list[Any] = [spec, list(value.shape), how, None]
     node = encoder.begin(value, "objects", content)
     encoder.arrays.add(value, node, spec)

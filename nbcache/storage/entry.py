@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -90,9 +90,7 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Give the metadata as plain data; size and file are the store's to say."""
-        plain = asdict(self)
-        del plain["bytes"], plain["file"]
-        return plain
+        return {one: getattr(self, one) for one in _PLAIN}
 
     def without_summaries(self) -> Entry:
         """Give this entry as a private one: no text of a value, argument or helper."""
@@ -120,6 +118,7 @@ class Entry:
 
 
 _FIELDS = frozenset(one.name for one in fields(Entry))
+_PLAIN = [one.name for one in fields(Entry) if one.name not in ("bytes", "file")]
 
 
 def write_manifest(

@@ -21,6 +21,8 @@ __all__ = ["Folder", "is_key", "key_of"]
 _KEY = re.compile(r"[0-9a-f]{32,64}")
 _SLUG = re.compile(r"[A-Za-z0-9_]{1,60}")
 _FILE = re.compile(r"(?:[A-Za-z0-9_]{1,60}-)?([0-9a-f]{32,64})\.npz")
+_FOLDERS = ("entries", "locks", "tmp", "damaged")
+_MARKS = (os.path.join("entries", "CACHEDIR.TAG"), ".gitignore")
 _TAG = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
     b"# This folder holds entries of nbcache, format 1. It can be deleted.\n"
@@ -92,7 +94,9 @@ class Folder:
 
     def make(self) -> None:
         """Make the folder and what belongs into it, all private."""
-        for folder in ("entries", "locks", "tmp", "damaged"):
+        if self._is_made():
+            return
+        for folder in _FOLDERS:
             (self.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         for path, data in (
             (self.entries / "CACHEDIR.TAG", _TAG),
@@ -103,6 +107,10 @@ class Folder:
                     file.write(data)
                     file.flush()
                     temporary.replace(path)
+
+    def _is_made(self) -> bool:
+        parts = (f"{self.path}{os.sep}{one}" for one in (*_FOLDERS, *_MARKS))
+        return all(map(os.path.exists, parts))
 
     @cached_property
     def _origin(self) -> str:

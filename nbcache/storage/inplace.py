@@ -25,7 +25,10 @@ from nbcache.storage.codec_nodes import Unresolved
 from nbcache.storage.inplace_form import Form, Target
 from nbcache.storage.live import LiveIndex
 
-__all__ = ["Noted", "Snapshot", "Writes", "form_of"]
+__all__ = ["CHANGED", "Noted", "Snapshot", "Writes", "form_of"]
+
+CHANGED = "<changed>"
+"""Under which an entry keeps objects, each with what became of it."""
 
 _FINDERS = (
     inplace_containers.form_of,

@@ -8,6 +8,7 @@ import numpy as np
 
 from nbcache.storage.inplace_form import Alone, Digest, Form, same
 from nbcache.storage.live_parts import attributes
+from nbcache.storage.sharing import is_writeable
 
 __all__ = ["form_of"]
 
@@ -20,7 +21,7 @@ class _Array(Form):
     """Content: the elements, and whether they may be written."""
 
     def note(self, value: Any, digest: Digest) -> Any:
-        return digest(value), bool(value.flags.writeable), *_layout(value)
+        return digest(value), is_writeable(value), *_layout(value)
 
     def refusal(self, value: Any, before: Any, digest: Digest) -> str:
         if not same(_layout(value), before[2:]):
@@ -28,10 +29,10 @@ class _Array(Form):
         return "is mapped from a file" if _is_mapped(value) else ""
 
     def content(self, value: Any, before: Any, digest: Digest) -> Any:
-        return Alone(value), bool(value.flags.writeable)
+        return Alone(value), is_writeable(value)
 
     def copied(self, value: Any) -> Any:
-        return value.copy(), bool(value.flags.writeable)
+        return value.copy(), is_writeable(value)
 
     def earlier(self, before: Any) -> Any:
         return None
@@ -44,11 +45,11 @@ class _Array(Form):
             return "is another kind of object now"
         if (array.shape, array.dtype) != (value.shape, value.dtype):
             return "has another shape or dtype now"
-        return "" if value.flags.writeable else "is read-only now"
+        return "" if is_writeable(value) else "is read-only now"
 
     def write(self, value: Any, content: Any) -> None:
         array, writeable = content
-        if not value.flags.writeable:
+        if not is_writeable(value):
             value.flags.writeable = True
         np.copyto(value, array)
         value.flags.writeable = writeable
@@ -59,13 +60,13 @@ class _Objects(_Array):
 
     def note(self, value: Any, digest: Digest) -> Any:
         items = tuple(value.ravel().tolist())
-        return items, bool(value.flags.writeable), *_layout(value)
+        return items, is_writeable(value), *_layout(value)
 
     def content(self, value: Any, before: Any, digest: Digest) -> Any:
         return self.copied(value)
 
     def copied(self, value: Any) -> Any:
-        return value.ravel().tolist(), bool(value.flags.writeable)
+        return value.ravel().tolist(), is_writeable(value)
 
     def earlier(self, before: Any) -> Any:
         return list(before[0]), before[1]
@@ -75,7 +76,7 @@ class _Objects(_Array):
             return "is another kind of object now"
         if type(content[0]) is not list or len(content[0]) != value.size:
             return "has another shape or dtype now"
-        return "" if value.flags.writeable else "is read-only now"
+        return "" if is_writeable(value) else "is read-only now"
 
     def write(self, value: Any, content: Any) -> None:
         items = np.empty(value.size, object)

@@ -16,6 +16,7 @@ from nbcache.storage.codec_nodes import Node, encoders, kind
 from nbcache.storage.frames_arrays import check, inner, shares_memory
 from nbcache.storage.inplace_form import Digest, Form
 from nbcache.storage.live_parts import blocks
+from nbcache.storage.sharing import is_writeable
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -175,7 +176,7 @@ def _put_back(value: Any, backup: _Backup) -> None:
     for one, refs, copy in backup.held:
         values = one.values
         if type(values) is np.ndarray:
-            if values.flags.writeable:
+            if is_writeable(values):
                 np.copyto(values, copy)
         elif not refs.has_reference():  # else pandas itself wrote elsewhere
             values, refs = copy, None
@@ -232,7 +233,7 @@ def _is_written(old: Any, values: Any) -> bool:
     return (
         type(values) is np.ndarray
         and type(old.values) is np.ndarray
-        and old.values.flags.writeable
+        and is_writeable(old.values)
         and not old.refs.has_reference()
     )
 

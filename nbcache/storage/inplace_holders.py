@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import (
     CellType,
     FunctionType,
-    MemberDescriptorType,
     ModuleType,
     SimpleNamespace,
 )
 from typing import Any
 
 from nbcache.storage.inplace_form import Digest, Form, same
+from nbcache.storage.slots import members, own_attributes
 
 __all__ = ["form_of"]
 
@@ -24,7 +24,7 @@ class _Instance(Form):
     """Content: its own dictionary or None, and [place of class, slot, value] each."""
 
     def note(self, value: Any, digest: Digest) -> Any:
-        own, slots = _own(value), _slots(value)
+        own, slots = own_attributes(value), _slots(value)
         keys = () if own is None else tuple(own)
         held = () if own is None else tuple(own.values())
         return type(value), own is None, keys, held, tuple(slots)
@@ -33,7 +33,7 @@ class _Instance(Form):
         return "" if type(value) is before[0] else "was given another class"
 
     def copied(self, value: Any) -> Any:
-        own = _own(value)
+        own = own_attributes(value)
         return None if own is None else dict(own), _slots(value)
 
     def earlier(self, before: Any) -> Any:
@@ -44,24 +44,24 @@ class _Instance(Form):
         if type(content) is not tuple or len(content) != 2:
             return "is another kind of object now"
         own, slots = content
-        if type(slots) is not list or (_own(value) is None) != (own is None):
+        if type(slots) is not list or (own_attributes(value) is None) != (own is None):
             return "has other attributes now"
         if own is not None and not (
             type(own) is dict and all(type(name) is str for name in own)
         ):
             return "has other attributes now"
-        members = {place[:2] for place in _members(type(value))}
-        fits = all(type(one) is tuple and one[:2] in members for one in slots)
+        known = {place[:2] for place in members(type(value))}
+        fits = all(type(one) is tuple and one[:2] in known for one in slots)
         return "" if fits else "has other slots now"
 
     def write(self, value: Any, content: Any) -> None:
         own, slots = content
-        mine = _own(value)
+        mine = own_attributes(value)
         if mine is not None:
             mine.clear()
             mine.update(own)
         given = {one[:2]: one[2] for one in slots}
-        for place, name, member in _members(type(value)):
+        for place, name, member in members(type(value)):
             if (place, name) in given:
                 member.__set__(value, given[place, name])
             else:
@@ -71,27 +71,9 @@ class _Instance(Form):
                     continue
 
 
-def _own(value: Any) -> dict[str, Any] | None:
-    try:
-        own = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return own if type(own) is dict else None
-
-
-def _members(cls: type) -> list[tuple[int, str, MemberDescriptorType]]:
-    return [
-        (place, name, member)
-        for place, base in enumerate(cls.__mro__)
-        if "__slots__" in vars(base)
-        for name, member in vars(base).items()
-        if isinstance(member, MemberDescriptorType)
-    ]
-
-
 def _slots(value: Any) -> list[tuple[int, str, Any]]:
     found = []
-    for place, name, member in _members(type(value)):
+    for place, name, member in members(type(value)):
         try:
             found.append((place, name, member.__get__(value)))
         except AttributeError:  # not set
@@ -103,7 +85,7 @@ def _is_transparent(cls: type) -> bool:
     """Say whether dictionary and slots are all that instances of a class consist of."""
     if not all(base.__flags__ & _HEAP_TYPE for base in cls.__mro__[:-1]):
         return False
-    words = len(_members(cls))
+    words = len(members(cls))
     words += (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0)
     return bool(cls.__basicsize__ == object.__basicsize__ + _WORD * words)
 

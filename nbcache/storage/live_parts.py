@@ -13,6 +13,7 @@ import numpy as np
 
 from nbcache.storage.codec_nodes import Array
 from nbcache.storage.frames_arrays import shares_memory
+from nbcache.storage.slots import members
 
 __all__ = ["PLAIN", "Step", "attributes", "blocks", "follow", "parts"]
 
@@ -46,24 +47,16 @@ def attributes(owner: object) -> dict[str, object]:
         if names:
             return {name: getattr(owner, name) for name in names}
     try:
+        # of a class or module too
         found = dict(object.__getattribute__(owner, "__dict__"))
     except (AttributeError, TypeError):
         found = {}
-    for cls in type(owner).__mro__:
-        for name, member in vars(cls).items():
-            if type(member) is _SlotType and "__slots__" in vars(cls):
-                try:
-                    found[name] = member.__get__(owner)
-                except AttributeError:  # not set
-                    continue
+    for _, name, member in members(type(owner)):
+        try:
+            found[name] = member.__get__(owner)
+        except AttributeError:  # not set
+            continue
     return found
-
-
-class _Slot:
-    __slots__ = ("slot",)
-
-
-_SlotType: Any = type(vars(_Slot)["slot"])
 
 
 def parts(owner: Any) -> Iterator[tuple[Step, object]]:

@@ -15,6 +15,7 @@ __all__ = [
     "cover",
     "extent",
     "groups",
+    "is_writeable",
     "memory",
     "separate",
     "strided",
@@ -26,8 +27,18 @@ View = list[Any]
 
 # exact overlap of strided arrays is a hard problem; beyond this they count as shared
 _MOST_WORK: Final[Any] = 1000
+# NPY_ARRAY_WRITEABLE of numpy's C API
+_WRITEABLE = 0x400
 # pairs to look at one by one; more of them count as shared
 _MOST_PAIRS = 10_000
+
+
+def is_writeable(array: Array) -> bool:
+    """Say whether an array may be written to.
+
+    The flag itself warns where numpy made the array by broadcasting.
+    """
+    return bool(array.flags.num & _WRITEABLE)
 
 
 def extent(array: Array) -> tuple[int, int]:
@@ -115,13 +126,13 @@ def cover(arrays: Sequence[Array]) -> int | None:
     extents = [extent(array) for array in arrays]
     low = min(start for start, _ in extents)
     high = max(stop for _, stop in extents)
-    fixed = not any(array.flags.writeable for array in arrays)
+    fixed = not any(is_writeable(array) for array in arrays)
     covering = [
         place
         for place, array in enumerate(arrays)
         if extents[place] == (low, high)
         and (array.flags.c_contiguous or array.flags.f_contiguous)
-        and (fixed or array.flags.writeable)
+        and (fixed or is_writeable(array))
     ]
     # the array itself rather than one that views all of it
     return min(covering, key=lambda i: not arrays[i].flags.owndata, default=None)
@@ -153,7 +164,7 @@ def memory(arrays: Sequence[Array]) -> Array:
 def view_of(array: Array, low: int) -> View:
     """Say where an array lies in memory that starts at address `low`."""
     start = array.__array_interface__["data"][0] - low
-    return [start, list(array.shape), list(array.strides), array.flags.writeable]
+    return [start, list(array.shape), list(array.strides), is_writeable(array)]
 
 
 def strided(base: Array, dtype: np.dtype[Any], view: View) -> Array:

@@ -21,6 +21,7 @@ import xxhash
 
 from nbcache import randomness
 from nbcache.keys import hashing
+from nbcache.keys.files import ABSENT, streamed_digest
 
 __all__ = [
     "ABSENT",
@@ -34,10 +35,8 @@ __all__ = [
     "file_stat",
 ]
 
-ABSENT = "absent"
 FOLDER = "folder"
 RESTED_NS = 2_000_000_000
-_BLOCK = 1 << 20
 MOST_FILES = 10_000
 
 Stat = tuple[int, int, int, int, int]
@@ -196,7 +195,7 @@ def file_digest(path: str) -> tuple[str, Stat | None]:
     known = _known.get(path)
     if known is not None and known[0] == found:
         return known[1], found
-    digest = _content(path)
+    digest = streamed_digest(path)
     after = file_stat(path)
     rested = time.time_ns() - max(found[3], found[4]) > RESTED_NS
     if after != found or not rested:
@@ -217,16 +216,6 @@ def _special(path: str) -> str:
     if os.path.isdir(path):
         return FOLDER
     raise OSError(f"{path} is no plain file: its content cannot be compared")
-
-
-def _content(path: str) -> str:
-    running = xxhash.xxh3_128()
-    buffer = bytearray(_BLOCK)
-    view = memoryview(buffer)
-    with open(path, "rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            running.update(view[:count])
-    return running.hexdigest()
 
 
 def _texts(names: Iterable[str]) -> str:

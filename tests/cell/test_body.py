@@ -184,7 +184,8 @@ def test_an_interrupt_ends_a_cell_that_awaits(kernel: Kernel) -> None:
 
 def test_an_error_stops_what_was_queued(kernel: Kernel) -> None:
     """Run All does not go on after the cell."""
-    first = kernel.start("%%cached\nimport time; time.sleep(0.5)\n1 / 0")
+    cell = "%%cached\nimport time; time.sleep(0.5)\n1 / 0"
+    first = kernel.start(cell, stop_on_error=True)
     second = kernel.start("print('went on')")
     assert not kernel.finish(first).ok
     reply = kernel.client.get_shell_msg(timeout=10)

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kernel import shell_in_process
 
 import nbcache
 from nbcache.keys import hashing
@@ -87,15 +86,6 @@ def seen(roots: dict[str, Any]) -> list[Any]:
         if np.shares_memory(x, y)
     ]
     return [found, shared]
-
-
-@pytest.fixture
-def shell(tmp_path):
-    """Give a shell with the magics."""
-    with shell_in_process(tmp_path) as made:
-        nbcache.load_ipython_extension(made)
-        yield made
-        nbcache.unload_ipython_extension(made)
 
 
 def run_fresh(shell, before: str, cell: str, after: str = "") -> list[Any]:

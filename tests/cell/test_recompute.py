@@ -7,7 +7,7 @@ import sys
 import counting
 import numpy as np
 import pytest
-from kernel import Kernel, shell_in_process
+from kernel import Kernel
 
 import nbcache
 from nbcache import api, randomness
@@ -20,14 +20,10 @@ TIME = "%%cached fit\nimport time\ny = time.perf_counter_ns()"
 COUNT = "import sys\nsys.audit('nbcache_test.ran', 1)\n"
 
 
-@pytest.fixture
-def shell(tmp_path):
-    """Give a shell with the magics."""
+@pytest.fixture(autouse=True)
+def runs():
+    """Count executions from here."""
     counting.ran.clear()
-    with shell_in_process(tmp_path) as made:
-        nbcache.load_ipython_extension(made)
-        yield made
-        nbcache.unload_ipython_extension(made)
 
 
 def run(shell, *cells: str) -> None:

@@ -225,6 +225,12 @@ CASES = {
         "held[0] is regmod.L",
         modules={"regmod": MODULE},
     ),
+    "a list of a module that the cell imports twice": Case(
+        "",
+        "import regmod\nimport regmod; held = regmod.L",
+        "held is regmod.L",
+        modules={"regmod": MODULE},
+    ),
     "a read-only array": Case(
         "import numpy as np",
         "w = np.arange(3)\nw.setflags(write=False)\nv = w[1:]",

@@ -15,18 +15,6 @@ import pytest
 import nbcache
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 def test_a_coroutine_function_stays_one(cache):
     """For asyncio, and for inspect where Python can be told."""
 

@@ -17,18 +17,6 @@ import nbcache
 from nbcache import config
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 def files(cache) -> list[str]:
     folder = cache.directory / "entries"
     return sorted(path.name for path in folder.rglob("*.npz"))

@@ -14,18 +14,6 @@ import pytest
 import nbcache
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 def test_the_instance_is_an_argument_like_others(cache, runs):
     """Equal instances share results, others do not."""
 

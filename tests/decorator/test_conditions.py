@@ -17,18 +17,6 @@ import nbcache
 from nbcache import durations
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 def age(cache, name, seconds):
     """Make the entries of a name older, as if they had been stored before."""
     store = cache.core.store

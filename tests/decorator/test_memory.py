@@ -18,18 +18,6 @@ from nbcache.storage import store as storage
 from nbcache.storage.recent import Recent
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 @dataclass
 class Point:
     """An instance of a user's class."""

@@ -19,18 +19,6 @@ from nbcache.decorator.recompute import recompute_call
 from nbcache.errors import NotCached, UnhashableValue, UntrustedEntry
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 def newest(cache, name: str):
     """Give the newest entry of a name."""
     return cache.core.store.by_name(name)[0]

@@ -8,18 +8,6 @@ import pytest
 import nbcache
 
 
-@pytest.fixture(autouse=True)
-def runs():
-    """Give the list of executions, emptied."""
-    counting.ran.clear()
-    return counting.ran
-
-
-@pytest.fixture
-def cache(tmp_path) -> nbcache.Cache:
-    return nbcache.Cache(tmp_path / "cache")
-
-
 @pytest.fixture
 def path(tmp_path):
     found = tmp_path / "data.txt"

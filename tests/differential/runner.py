@@ -98,7 +98,7 @@ def _serve(mode: str) -> None:
             status = 1
             try:
                 os.close(reader)
-                signal.alarm(10)
+                signal.alarm(60)
                 told = _run(shell, json.loads(line), mode, described, without_addresses)
                 with os.fdopen(writer, "w") as out:
                     json.dump(told, out)

@@ -10,23 +10,13 @@ import sys
 
 import numpy as np
 import pytest
+from digests import different, same
 
 from nbcache.errors import UnhashableValue
 from nbcache.keys import buffers
 from nbcache.keys.hashing import digest
 
 TEXTS = getattr(getattr(np, "dtypes", None), "StringDType", None)
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    digests = [digest(value) for value in values]
-    assert len(set(digests)) == len(values), digests
-
-
-def same(*values):
-    """Check that all values have the same digest."""
-    assert len({digest(value) for value in values}) == 1
 
 
 class Units(np.ndarray):

@@ -7,6 +7,7 @@ import decimal
 
 import numpy as np
 import pytest
+from digests import different
 
 from nbcache.keys.hashing import digest
 
@@ -47,11 +48,6 @@ ARRAYS = {
         pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), pa.array(["a", "b", "c"])]
     ),
 }
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    assert len({digest(value) for value in values}) == len(values)
 
 
 def test_types_count():

@@ -7,20 +7,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-
-from nbcache.keys.hashing import digest
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    digests = [digest(value) for value in values]
-    for number, value in enumerate(values):
-        assert digests.count(digests[number]) == 1, value
-
-
-def same(*values):
-    """Check that all values have the same digest."""
-    assert len({digest(value) for value in values}) == 1
+from digests import different, same
 
 
 def test_text_columns_count_by_dtype_and_text():

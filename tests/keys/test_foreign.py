@@ -10,21 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+from digests import different, same
 
 from nbcache.errors import UnhashableValue
 from nbcache.keys.hashing import digest
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    digests = [digest(value) for value in values]
-    for number, value in enumerate(values):
-        assert digests.count(digests[number]) == 1, value
-
-
-def same(*values):
-    """Check that all values have the same digest."""
-    assert len({digest(value) for value in values}) == 1
 
 
 def test_no_library_is_imported_for_values_of_others():

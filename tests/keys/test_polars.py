@@ -7,6 +7,7 @@ import datetime
 import decimal
 
 import pytest
+from digests import different
 
 from nbcache.errors import UnhashableValue
 from nbcache.keys.hashing import digest
@@ -39,11 +40,6 @@ SERIES = {
     "null": pl.Series([None, None, None]),
     "object": pl.Series([{1}, None, {2}], dtype=pl.Object),
 }
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    assert len({digest(value) for value in values}) == len(values)
 
 
 def test_dtypes_count():

@@ -6,19 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-
-from nbcache.keys.hashing import digest
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    digests = [digest(value) for value in values]
-    assert len(set(digests)) == len(values), digests
-
-
-def same(*values):
-    """Check that all values have the same digest."""
-    assert len({digest(value) for value in values}) == 1
+from digests import different, same
 
 
 def test_fields_count_by_name_offset_and_title():

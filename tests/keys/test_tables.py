@@ -11,22 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import strategies
+from digests import different, same
 from hypothesis import given, settings
 
 from nbcache.errors import UnhashableValue
 from nbcache.keys.hashing import digest
-
-
-def different(*values):
-    """Check that no two values have the same digest."""
-    digests = [digest(value) for value in values]
-    for number, value in enumerate(values):
-        assert digests.count(digests[number]) == 1, value
-
-
-def same(*values):
-    """Check that all values have the same digest."""
-    assert len({digest(value) for value in values}) == 1
 
 
 def mixed():

@@ -30,11 +30,7 @@ class Notebook:
 
     def run(self, code: str) -> Ran:
         """Run a cell that may fail."""
-        ran = self.kernel.run(code)
-        # what follows an error at once, ipykernel takes for part of the same Run All
-        while ran.reply["status"] == "aborted":
-            ran = self.kernel.run(code)
-        return ran
+        return self.kernel.run(code)
 
     def value(self, expression: str) -> str:
         """Give the text that a notebook shows for an expression."""

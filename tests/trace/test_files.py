@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from kernel import shell_in_process
 
 import nbcache
 from nbcache.errors import CacheWarning
@@ -308,15 +307,6 @@ def _database(value: int) -> None:
     connection.execute("insert into t values (?)", (value,))
     connection.commit()
     connection.close()
-
-
-@pytest.fixture
-def shell(tmp_path):
-    """Give a shell with the magics."""
-    with shell_in_process(tmp_path) as made:
-        nbcache.load_ipython_extension(made)
-        yield made
-        nbcache.unload_ipython_extension(made)
 
 
 @pytest.fixture(autouse=True)

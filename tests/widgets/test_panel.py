@@ -7,7 +7,7 @@ import sys
 
 import ipywidgets
 import pytest
-from kernel import Kernel, shell_in_process
+from kernel import Kernel
 
 import nbcache
 from nbcache import config, info
@@ -445,14 +445,6 @@ def test_an_edited_function_is_told(cache):
 
 
 # --- in notebooks
-
-
-@pytest.fixture
-def shell(tmp_path):
-    with shell_in_process(tmp_path) as made:
-        nbcache.load_ipython_extension(made)
-        yield made
-        nbcache.unload_ipython_extension(made)
 
 
 def test_cells_are_recomputed_in_their_notebook(shell):

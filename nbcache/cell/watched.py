@@ -1,28 +1,34 @@
-"""Imports of a cell that a hit executes too: what they do is not the run's."""
+"""What is watched of each statement of a cell: imports and definitions.
+
+A hit executes them too: what an import does is not the run's, and a definition must
+stay as it was made.
+"""
 
 from __future__ import annotations
 
 import ast
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from nbcache import randomness, surroundings
+from nbcache.cell.altered import DefinitionWatch
 from nbcache.keys import origin
 
-__all__ = ["watched_imports"]
+__all__ = ["watched_statements"]
 
 
-def watched_imports(
+def watched_statements(
     around: surroundings.Watch,
     random: randomness.RandomWatch,
+    defined: DefinitionWatch,
     repeated: Sequence[ast.stmt],
 ) -> Callable[[ast.stmt], AbstractContextManager[None]]:
     """Give the context for each statement of a cell.
 
     Parameters
     ----------
-    around, random
+    around, random, defined
         What watches the run.
     repeated : sequence of ast.stmt
         The statements that a hit executes too.
@@ -32,14 +38,19 @@ def watched_imports(
     @contextmanager
     def watched(statement: ast.stmt) -> Iterator[None]:
         imported = _names(statement) if statement in repeated else []
-        with settings(statement):
-            if not imported:
-                yield
-                return
-            with random.importing(lambda: all(map(_is_installed, imported))):
-                yield
+        with settings(statement), _importing(random, imported):
+            yield
+        defined.note(statement)
 
     return watched
+
+
+def _importing(
+    random: randomness.RandomWatch, imported: list[str]
+) -> AbstractContextManager[None]:
+    if not imported:
+        return nullcontext()
+    return random.importing(lambda: all(map(_is_installed, imported)))
 
 
 def _names(statement: ast.stmt) -> list[str]:
