@@ -278,6 +278,7 @@ class Core:
         stored = self.store.put(
             entry, content, slug=request.slug, overwrite=reason in _REPLACED
         )
+        explaining.stored(self.store, stored)
         if reason == "refreshed" and stored.key != request.key.digest:
             # what stands under the look-up key itself would be found before this one
             self.store.drop(request.key.digest, request.slug)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -267,6 +266,8 @@ def _from_pyproject() -> Mapping[str, Any]:
     )
     if path is None:
         return {}
+    import tomllib  # 3 ms, of use where there is such a file
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

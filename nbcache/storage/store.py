@@ -75,6 +75,8 @@ class Store:
         self.index = Index(self.folder / "index.sqlite")
         self.history = History(self.folder / "history.sqlite")
         self._verified: set[tuple[Any, ...]] = set()
+        self.deletions = 0
+        """How often entries were deleted or set aside by this process."""
 
     # --- reading
 
@@ -170,6 +172,7 @@ class Store:
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way, where it can be looked at."""
         target = self.folder / "damaged" / f"{time.time_ns()}-{path.name}"
+        self.deletions += 1
         # in a read-only folder it stays, and is a miss each time
         with suppress(OSError, sqlite3.Error):
             target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -344,6 +347,7 @@ class Store:
         OSError
             The folder cannot be written.
         """
+        self.deletions += 1
         gone = []
         for entry in entries:
             if key_of(entry.file):
@@ -363,6 +367,7 @@ class Store:
 
     def drop(self, key: str, slug: str = "") -> None:
         """Delete the entry of a key, if there is one; a read-only folder keeps it."""
+        self.deletions += 1
         path = self.place.entry(key, slug)
         with suppress(OSError, sqlite3.Error):
             if path.exists():
@@ -377,6 +382,7 @@ class Store:
         OSError
             The folder cannot be written, or is not one of ours.
         """
+        self.deletions += 1
         there = self.place.files()
         if not self.place.entries.exists():
             return 0

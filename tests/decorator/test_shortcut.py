@@ -864,3 +864,21 @@ def test_binding_is_that_of_the_signature(function):
             continue
         bound.apply_defaults()
         assert bind(*args, **kwargs) == tuple(bound.arguments.values())
+
+
+def test_coroutine_functions_take_the_short_way_too(cache):
+    """And notice what it notices."""
+    import asyncio
+
+    scope = scope_of("K = 1\nasync def f(x): return [x + K]")
+    f = cache.cached(scope["f"])
+
+    async def several():
+        found = [await f(1) for _ in range(6)]
+        assert short(f, 1) == [2]
+        found[-1].append("spoilt")
+        assert await f(1) == [2]
+        scope["K"] = 10
+        assert await f(1) == [11]
+
+    asyncio.run(several())
