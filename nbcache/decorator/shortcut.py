@@ -30,8 +30,9 @@ from nbcache.errors import NbcacheError
 from nbcache.keys.constant import is_constant
 from nbcache.keys.key import Key, Part
 from nbcache.keys.plain import ATOMS, CONTAINERS
-from nbcache.keys.registry import any_registered
+from nbcache.keys.registry import registrations
 from nbcache.keys.unchanged import Unchanged, is_plain
+from nbcache.keys.walk import Walk
 from nbcache.keys.watched import Watched
 from nbcache.outcome import Outcome, Request, hit_outcome
 from nbcache.storage import codec
@@ -127,7 +128,7 @@ def _is_simple(options: Options, request: Request) -> bool:
         or request.expires_after is not None
         or request.validate is not None
         or options.hash_funcs
-        or any_registered()
+        or not Walk().takes_plain()
         or options.key != "hash"
         or not is_constant(options.version)
     )
@@ -142,6 +143,7 @@ class _Learnt:
             "_places",
             "_qualified",
             "_ready",
+            "_registered",
             "_static",
             "_tail",
             "_unchanged",
@@ -162,6 +164,7 @@ class _Learnt:
         self._core, self._function, self._name = core, function, name
         self._options, self._unchanged = options, unchanged
         self._qualified = function.__qualname__
+        self._registered = registrations()
         # two wrappers may share an entry and differ in how they hand out arrays
         self._ready = f"ready, mapped as {options.mmap}"
         signature = signature_of(function)
@@ -194,7 +197,10 @@ class _Learnt:
                 self.is_over = True
                 return NOTHING
             self._core = core
-        if any_registered() or self._function.__qualname__ is not self._qualified:
+        if (
+            registrations() != self._registered
+            or self._function.__qualname__ is not self._qualified
+        ):
             self.is_over = True
             return NOTHING
         values = self._bind(*args, **kwargs)

@@ -20,8 +20,20 @@ import nbcache
 from nbcache.decorator.binder import binder
 from nbcache.decorator.options import signature_of
 from nbcache.decorator.shortcut import NOTHING
+from nbcache.keys import registry
 from nbcache.storage import store as storage
 from nbcache.storage.recent import Recent
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_registered():
+    """Take back what other tests registered."""
+    before = dict(registry._hashers)
+    registry._hashers.clear()
+    registry._plans.clear()
+    yield
+    registry._hashers.update(before)
+    registry._plans.clear()
 
 
 @pytest.fixture
@@ -576,7 +588,6 @@ def test_a_subclass_of_a_plain_type_is_not_plain(cache):
 
 def test_a_registered_hash_ends_the_short_way(cache):
     """From then on, the walk asks the user's function."""
-    from nbcache.keys import registry
 
     @cache.cached
     def f(x):
@@ -585,6 +596,9 @@ def test_a_registered_hash_ends_the_short_way(cache):
     warm(f, 1)
     nbcache.register_hash(complex, repr)
     try:
+        assert short(f, 1) is NOTHING
+        for _ in range(5):
+            f(1)
         assert short(f, 1) is NOTHING
     finally:
         registry._hashers.pop(complex)
@@ -882,3 +896,30 @@ def test_coroutine_functions_take_the_short_way_too(cache):
         assert await f(1) == [11]
 
     asyncio.run(several())
+
+
+def test_a_hash_registered_for_another_type_leaves_the_short_way(cache):
+    """It is learnt anew, and asks that function where the type is met."""
+
+    class Thing:
+        mark = 1
+
+    thing = Thing()
+    asked = []
+
+    def f(x):
+        return x, thing.mark
+
+    f = cache.cached(f)
+    warm(f, 1)
+    nbcache.register_hash(Thing, lambda one: asked.append(one) or one.mark)
+    try:
+        assert short(f, 1) is NOTHING
+        f(1)
+        warm(f, 1)
+        thing.mark = 5
+        assert f(1) == (1, 5)
+        assert asked
+    finally:
+        registry._hashers.pop(Thing)
+        registry._plans.clear()
