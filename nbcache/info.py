@@ -13,15 +13,17 @@ from nbcache.cache import Core
 from nbcache.errors import UnknownName
 from nbcache.outcome import NOT_WORTH_IT, Outcome, outcomes
 from nbcache.states import states
+from nbcache.storage import rows as listed
 from nbcache.storage.entry import Entry
 from nbcache.storage.history import Use
-from nbcache.storage.rows import COLUMNS, row
+from nbcache.storage.listing import Listing
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
     "Totals",
+    "all_totals",
     "amount_text",
     "bytes_text",
     "entry_text",
@@ -41,9 +43,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 def rows(core: Core, name: str | None = None) -> list[dict[str, Any]]:
     """Give the entries of a cache as plain rows (`storage.rows`), newest first."""
-    entries = core.store.entries() if name is None else core.store.by_name(name)
-    uses, found = _uses(core), states(entries)
-    return [row(one, uses.get(one.key), found[one.key]) for one in entries]
+    store = core.store
+    listing = store.listing() if name is None else Listing.of(store.by_name(name))
+    return listed.rows(listing, _uses(core), states(listing))
 
 
 def _uses(core: Core) -> dict[str, Use]:
@@ -64,7 +66,15 @@ def frame(core: Core) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = pd.DataFrame(rows(core), columns=list(COLUMNS))
+    listing = core.store.listing()
+    values: dict[str, Any] = {**listed.columns(listing, _uses(core), states(listing))}
+    for name in ("name", "kind", "variables", "tags", "notebook"):
+        # each text is made one of pandas' once
+        texts = pd.Series([getattr(one, name) for one in listing.alike], dtype=str)
+        values[name] = texts.array.take(listing.places)
+    values |= {"size": listing.bytes, "cost": listing.seconds}
+    values["created"] = listing.created
+    table = pd.DataFrame({name: values[name] for name in listed.COLUMNS})
     for column in ("created", "last_hit"):
         seconds = table[column].astype(float).where(table[column].astype(float) > 0)
         stamps = pd.to_datetime(seconds, unit="s", utc=True)
@@ -99,6 +109,16 @@ def totals(table: Iterable[dict[str, Any]]) -> Totals:
         sum(one["hits"] for one in found),
         sum(one["saved"] for one in found),
     )
+
+
+def all_totals(core: Core) -> Totals:
+    """Give the totals of a cache without listing it; hits of deleted entries count."""
+    count, size = core.store.sums()
+    try:
+        hits, saved = core.store.history.sums()
+    except (OSError, sqlite3.Error):
+        hits, saved = 0, 0.0
+    return Totals(count, size, hits, saved)
 
 
 def matching(core: Core, names: Iterable[str]) -> list[Entry]:

@@ -6,76 +6,89 @@ one of which nothing else says that it is not.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from nbcache.keys import origin, source
-from nbcache.storage.entry import Entry
+from nbcache.storage.listing import Alike, Listing
 from nbcache.trace.observed import Observed, Today, file_stat
 
 __all__ = ["CURRENT", "states"]
 
 CURRENT = "current"
-_LIBRARY = "library "
-_CODE = "code"
+SUPERSEDED = "superseded"
+FAILURE = "failure"
 
 
-def states(entries: Iterable[Entry]) -> dict[str, str]:
-    """Give the state of each entry, by key.
+def states(listing: Listing) -> list[str]:
+    """Give the state of each entry, in their order.
 
     Parameters
     ----------
-    entries : iterable of Entry
+    listing : Listing
         All of a store, so that it shows which are superseded.
 
     Returns
     -------
-    dict of str to str
+    list of str
         ``current``, ``expired``, ``file changed``, ``library changed``,
         ``superseded`` (a newer one of that name and notebook has other code) or
         ``failure`` (the function raised).
     """
-    known = list(entries)
-    newest: dict[tuple[str, str, str], tuple[float, str]] = {}
-    for entry in known:
-        stood = newest.get(_place(entry), (0.0, ""))
-        newest[_place(entry)] = max(stood, (entry.created, _code(entry)))
+    alike, places = listing.alike, listing.places
+    if not len(places):
+        return []
     judge = _Judge()
-    return {
-        entry.key: next(judge.faults(entry), "")
-        or (CURRENT if newest[_place(entry)][1] == _code(entry) else "superseded")
-        for entry in known
-    }
+    codes = _newest_codes(listing)
+    of_alike = np.empty(len(alike), object)
+    # what nothing is alike to is not looked at
+    for place in np.unique(places).tolist():
+        one = alike[place]
+        superseded = codes[_place(one)] != one.code
+        of_alike[place] = judge.fault(one) or (SUPERSEDED if superseded else CURRENT)
+    found = of_alike[places]
+    limits = np.array([_limit(one) for one in alike])[places]
+    found[(time.time() - listing.created >= limits) & (found != FAILURE)] = "expired"
+    return found.tolist()  # type: ignore[no-any-return]
 
 
-def _place(entry: Entry) -> tuple[str, str, str]:
-    return entry.kind, entry.name, entry.notebook
+def _newest_codes(listing: Listing) -> dict[tuple[str, str, str], str]:
+    """Give the code of the newest entry of each name and notebook."""
+    newest = np.full(len(listing.alike), -np.inf)
+    np.maximum.at(newest, listing.places, listing.created)
+    found: dict[tuple[str, str, str], tuple[float, str]] = {}
+    for one, when in zip(listing.alike, newest.tolist(), strict=True):
+        last = when, one.code
+        found[_place(one)] = max(found.get(_place(one), last), last)
+    return {place: code for place, (_, code) in found.items()}
 
 
-def _code(entry: Entry) -> str:
-    return next((str(part[1]) for part in entry.parts if part[0] == _CODE), "")
+def _place(one: Alike) -> tuple[str, str, str]:
+    return one.kind, one.name, one.notebook
+
+
+def _limit(one: Alike) -> float:
+    return math.inf if one.expires_after is None else one.expires_after
 
 
 @dataclass
 class _Judge:
     """Looks at each file and each package once."""
 
-    now: float = field(default_factory=time.time)
     today: Today = field(default_factory=Today)
     _tokens: dict[str, str] = field(default_factory=dict)
 
-    def faults(self, entry: Entry) -> Iterator[str]:
-        if "failure" in entry.state:
-            yield "failure"
-        limit = entry.expires_after
-        if limit is not None and self.now - entry.created >= limit:
-            yield "expired"
-        if any(map(self._differs, (*entry.trace, *entry.written))):
-            yield "file changed"
-        if self._is_of_other_libraries(entry):
-            yield "library changed"
+    def fault(self, one: Alike) -> str:
+        """Say what speaks against entries, whatever their age; '' if nothing."""
+        if one.failure:
+            return FAILURE
+        if any(map(self._differs, one.seen)):
+            return "file changed"
+        return "library changed" if self._is_of_other_libraries(one) else ""
 
     def _differs(self, row: list[object]) -> bool:
         try:
@@ -92,15 +105,11 @@ class _Judge:
         except (OSError, ValueError, TypeError, KeyError):
             return True
 
-    def _is_of_other_libraries(self, entry: Entry) -> bool:
-        made = str(entry.packages.get("python", "")).split(".")[:2]
-        if made and made != [""] and made != list(map(str, sys.version_info[:2])):
+    def _is_of_other_libraries(self, one: Alike) -> bool:
+        made = one.python.split(".")[:2]
+        if made != [""] and made != list(map(str, sys.version_info[:2])):
             return True
-        return any(
-            str(part[1]) != self._token(str(part[0]).removeprefix(_LIBRARY))
-            for part in entry.parts
-            if str(part[0]).startswith(_LIBRARY)
-        )
+        return any(digest != self._token(name) for name, digest in one.libraries)
 
     def _token(self, package: str) -> str:
         if package not in self._tokens:

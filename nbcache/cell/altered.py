@@ -20,24 +20,15 @@ class DefinitionWatch:
 
     Parameters
     ----------
-    statements : list of ast.stmt
-        All of a cell.
-    repeated : list of ast.stmt
-        Those that a hit executes again; with nothing beside them, nothing changes them.
+    nodes : list of ast.stmt
+        The statements that a hit executes again.
     namespace : mapping of str to object
         Where they bind their names.
     """
 
-    def __init__(
-        self,
-        statements: list[ast.stmt],
-        repeated: list[ast.stmt],
-        namespace: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, nodes: list[ast.stmt], namespace: Mapping[str, Any]) -> None:
         self._names = {
-            id(node): node.name
-            for node in repeated
-            if isinstance(node, _DEFINITIONS) and len(repeated) < len(statements)
+            id(node): node.name for node in nodes if isinstance(node, _DEFINITIONS)
         }
         self._namespace = namespace
         self._defined: dict[str, list[str]] = {}

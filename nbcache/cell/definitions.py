@@ -11,13 +11,14 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from nbcache.cell.magics import is_repeated
 from nbcache.keys import flow, modules, origin, uses
 from nbcache.keys.trees import of_tree
 
-__all__ = ["imported_data", "repeated_nodes"]
+__all__ = ["imported_data", "imported_names", "repeated_nodes"]
 
 # decorators that only wrap or annotate; any other may do anything when applied
 _PURE_DECORATORS = frozenset(
@@ -94,7 +95,7 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
 
 
 def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
-    """Give what the user's modules hold that statements import, by label."""
+    """Give the user's modules that statements import, and what they hold, by label."""
     tree = ast.Module(nodes, [])
     found: dict[str, Any] = {}
     for name, level, names in uses.imported_modules(tree):
@@ -103,9 +104,19 @@ def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
         for one in (name, *(f"{name}.{inner}" for inner in names)):
             module = sys.modules.get(one)
             if module is not None and origin.is_user_module(module):
-                held = modules.data(module).items()
-                found |= {f"import {one}.{label}": value for label, value in held}
+                held = modules.data(module) | modules.classes(module)
+                found[f"import {one}"] = module
+                found |= {f"import {one}.{name}": value for name, value in held.items()}
     return found
+
+
+def imported_names(nodes: list[ast.stmt]) -> list[str]:
+    """Give the user's modules that statements have imported."""
+    return sorted(
+        value.__name__
+        for value in imported_data(nodes).values()
+        if isinstance(value, ModuleType)
+    )
 
 
 def _stores(statement: ast.stmt) -> set[str]:

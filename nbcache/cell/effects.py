@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbcache.cell.names import HISTORY
 from nbcache.keys.key import Change, Key
 
 __all__ = ["mutation"]
@@ -35,7 +36,8 @@ def mutation(
     changed = {}
     for change in was.difference(after):
         kind, _, _ = change.label.rpartition(" → ")[2].partition(" ")
-        if kind in _CHANGES_NOTHING:
+        name = change.label.removeprefix("input ")
+        if kind in _CHANGES_NOTHING or name in HISTORY:
             continue
         if not _is_rebound(change, before, namespace):
             changed[change.label] = digests.get(change.label, "")
@@ -46,6 +48,8 @@ def _is_rebound(
     change: Change, before: Mapping[str, Any], namespace: Mapping[str, Any]
 ) -> bool:
     """Say whether a change comes from names that are bound anew, as a hit does too."""
+    if change.label.startswith("input ") and " → " not in change.label:
+        return False  # the key after the run is of the object that the name had before
     # importing a module binds its name, but does not change what is in it
     steps = (step.partition(" ") for step in change.label.split(" → "))
     names = (what.partition(".")[0] for kind, _, what in steps if kind != "module")

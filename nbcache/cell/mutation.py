@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbcache.cell.names import HISTORY
 from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
@@ -36,6 +37,11 @@ class InputWatch:
     changes: list[Any] = field(default_factory=list)
     after: dict[str, str] = field(default_factory=dict)
 
+    def add(self, live: Mapping[str, Any]) -> None:
+        """Note objects that came to exist while the cell runs."""
+        self.index.add(live)
+        self.snapshot.extend()
+
     def note(
         self,
         after: Mapping[str, str],
@@ -55,7 +61,7 @@ class InputWatch:
             Whether the run bound names anew, all of which a hit binds: then what
             functions read of them may be all that changed.
         """
-        found = self.snapshot.changed()
+        found = [one for one in self.snapshot.changed() if not self._shown(one.value)]
         if not after:
             found = [one for one in found if not (one.form and one.form.restless)]
         kept = [one for one in found if not left_out(self.root(one.value))]
@@ -66,13 +72,21 @@ class InputWatch:
                 name = self.root(one.value)
                 told = "" if name == cls.__name__ else f" ({cls.__qualname__})"
                 return _refusal(name, f"which{told} {reason}")
-        if after and not ((found or whole) and self.index.complete):
+        # what a module became shows in no name
+        inner = any(label.rpartition(" → ")[2].startswith("module ") for label in after)
+        seen = found or (whole and not inner)
+        if after and not (seen and self.index.complete):
             label = next(iter(after))
             return _refusal(label.partition(" ")[2], "in a way that no hit can repeat")
         self.changes = [self.snapshot.change(one) for one in kept]
         # what is left out makes the others different too
         self.after = dict(after) if len(kept) == len(found) else {}
         return ""
+
+    def _shown(self, value: Any) -> bool:
+        """Say whether IPython fills an object itself, as it does `Out`."""
+        name, *steps = self.index.path(value)
+        return not steps and name in HISTORY
 
     def classes(self) -> list[type]:
         """Give the classes among the inputs and of what they hold."""

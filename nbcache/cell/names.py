@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-__all__ = ["default_name", "is_ipythons", "new_values"]
+__all__ = ["HISTORY", "default_name", "deleted_names", "is_ipythons", "new_values"]
+
+HISTORY = frozenset({"In", "Out", "_ih", "_oh"})
+"""What IPython fills while cells run."""
 
 _MISSING = object()
 
@@ -52,3 +55,8 @@ def new_values(
         if name in bound
         or (not is_ipythons(name) and before.get(name, _MISSING) is not value)
     }
+
+
+def deleted_names(before: Iterable[str], after: Collection[str]) -> list[str]:
+    """Give the user's names that a run deleted."""
+    return [name for name in before if name not in after and not is_ipythons(name)]

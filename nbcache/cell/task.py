@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,13 +17,13 @@ from nbcache.cell import figures
 from nbcache.cell.altered import DefinitionWatch
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
-from nbcache.cell.definitions import imported_data, repeated_nodes
+from nbcache.cell.definitions import imported_data, imported_names, repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.line_names import line_names, renamed
 from nbcache.cell.logs import LogSettings
 from nbcache.cell.mutation import change_and_bind, watch
-from nbcache.cell.names import is_ipythons, new_values
+from nbcache.cell.names import deleted_names, new_values
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
@@ -82,6 +83,7 @@ class CellTask:
 
     def __post_init__(self) -> None:
         self.nodes, self.repeated = repeated_nodes(self.body.tree)
+        self.others = [one for one in self.body.tree.body if one not in self.nodes]
         others = self.identity.flow.stores - self.repeated
         self._classes = UserClasses(self.namespace, absent=others)
 
@@ -121,14 +123,15 @@ class CellTask:
                 drawn = stack.enter_context(figures.watching())
                 texts = surroundings.literals(self.body.tree)
                 logs = LogSettings.now()
-                every = self.body.tree.body
-                defined = DefinitionWatch(every, self.nodes, self.namespace)
+                # where nothing else is run, nothing changes what was defined
+                repeated = self.nodes if self.others else []
+                defined = DefinitionWatch(repeated, self.namespace)
                 self.run = Run(
                     *(before, inputs, around, touched, random, record, drawn, logs),
                     *(defined, texts),
                 )
                 self.body.watched = watched_statements(
-                    around, random, defined, self.nodes
+                    around, random, defined, inputs, self._classes, self.nodes
                 )
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
@@ -212,12 +215,13 @@ class CellTask:
         assert run is not None
         shown = run.record.outputs()
         state: dict[str, Any] = {
-            "deleted": self._deleted(run),
+            "deleted": deleted_names(run.before, self.namespace),
             **run.random.to_json(self.options.rng),
             **run.around.to_json(),
             **run.figures.to_json(),
             **run.inputs.state(),
             **line_names(shown, self.body, self.shell),
+            "imports": imported_names(self.others),
         }
         values, encoded = storable(
             self._bound(run),
@@ -258,13 +262,6 @@ class CellTask:
             }
         )
 
-    def _deleted(self, run: Run) -> list[str]:
-        return [
-            name
-            for name in run.before
-            if name not in self.namespace and not is_ipythons(name)
-        ]
-
     def _encoded(
         self, values: dict[str, Any], run: Run, state: dict[str, Any]
     ) -> codec.Encoded:
@@ -304,7 +301,7 @@ class CellTask:
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
         # as it was before the run: that is how a hit finds it
         index = run.inputs.index
-        index.add(self._definitions())
+        index.add(self._functions() | imported_data(self.others))
         return codec.encode(
             values, live=index, classes=self._classes, namespace=self.namespace
         )
@@ -318,14 +315,13 @@ class CellTask:
         }
         return {**self.identity.values, **inputs}
 
-    def _definitions(self) -> dict[str, Any]:
-        """Give what a hit defines before anything else."""
-        functions = {
+    def _functions(self) -> dict[str, Any]:
+        """Give what a hit defines before anything else; imports are watched."""
+        return {
             f"definition {name}": self.namespace[name]
             for name in sorted(self.repeated)
             if isinstance(self.namespace.get(name), FunctionType)
         }
-        return {**functions, **imported_data(self.nodes)}
 
     # --- restoring
 
@@ -366,11 +362,14 @@ class CellTask:
         """Execute imports and definitions, then decode all values against them."""
         try:
             run_nodes(self.shell, self.nodes, self.body.filename, self.namespace)
+            for name in opened.entry.state.get("imports", ()):
+                importlib.import_module(name)
         except Exception as error:
             raise LookupError(f"its definitions failed: {error!r}") from error
         # only now: the definitions may choose the backend
         figures.require_none_open(opened.entry.state)
-        live = {**self.identity.values, **self.identity.inputs, **self._definitions()}
+        live = {**self.identity.values, **self.identity.inputs}
+        live |= self._functions() | imported_data(self.body.tree.body)
         return codec.decode(
             opened.tree,
             lambda name: opened.archive.read(name, "copy"),

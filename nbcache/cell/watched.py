@@ -13,7 +13,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from nbcache import randomness, surroundings
 from nbcache.cell.altered import DefinitionWatch
+from nbcache.cell.definitions import imported_data
+from nbcache.cell.mutation import InputWatch
 from nbcache.keys import origin
+from nbcache.keys.classes import UserClasses
 
 __all__ = ["watched_statements"]
 
@@ -22,14 +25,18 @@ def watched_statements(
     around: surroundings.Watch,
     random: randomness.RandomWatch,
     defined: DefinitionWatch,
+    inputs: InputWatch,
+    classes: UserClasses,
     repeated: Sequence[ast.stmt],
 ) -> Callable[[ast.stmt], AbstractContextManager[None]]:
     """Give the context for each statement of a cell.
 
     Parameters
     ----------
-    around, random, defined
+    around, random, defined, inputs
         What watches the run.
+    classes : UserClasses
+        Those that instances may be of.
     repeated : sequence of ast.stmt
         The statements that a hit executes too.
     """
@@ -41,6 +48,9 @@ def watched_statements(
         with settings(statement), _importing(random, imported):
             yield
         defined.note(statement)
+        if imported:
+            inputs.add(imported_data([statement]))
+            classes.hold(inputs.classes())
 
     return watched
 

@@ -27,7 +27,8 @@ from nbcache.keys.dependencies import Dependencies
 from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
 from nbcache.states import states
-from nbcache.storage.rows import row
+from nbcache.storage.listing import Listing
+from nbcache.storage.rows import rows
 
 __all__ = ["CacheInfo", "Wrapper"]
 
@@ -86,9 +87,8 @@ class Wrapper(Generic[P, R]):
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs, sources included."""
         try:
-            name, options = self._own_name, self._options
-            found = dependencies(self._function, name, options, Dependencies)
-            met = found.functions()
+            how = self._function, self._own_name, self._options, Dependencies
+            met = dependencies(*how).functions()
         except UnhashableValue:
             met = ()
         return {
@@ -316,8 +316,8 @@ class Wrapper(Generic[P, R]):
         """Give what is stored of this function: one plain row an entry."""
         store = self._options.core().store
         uses, found = store.history.uses(), store.by_name(self._own_name)
-        state = states(found)
-        return [row(one, uses.get(one.key), state[one.key]) for one in found]
+        listing = Listing.of(found)
+        return rows(listing, uses, states(listing))
 
     def cache_info(self) -> CacheInfo:
         """Give functools' figures (misses: entries), plus bytes and seconds saved."""

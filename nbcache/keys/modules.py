@@ -24,6 +24,7 @@ from nbcache.keys import filed, flow, hashing, origin, source, uses
 
 __all__ = [
     "absolute_name",
+    "classes",
     "data",
     "import_parts",
     "is_module",
@@ -67,6 +68,15 @@ def data(module: ModuleType) -> dict[str, Any]:
         for name, value in vars(module).items()
         if not (name.startswith("__") and name.endswith("__"))
         and not isinstance(value, code)
+    }
+
+
+def classes(module: ModuleType) -> dict[str, type]:
+    """Give the classes that a module defines, by the name under which it holds them."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__
     }
 
 

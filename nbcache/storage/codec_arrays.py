@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +25,16 @@ __all__ = ["ArrayPlaces", "Inseparable", "Members", "most_shared_objects"]
 # shorter sequences, and those of larger arrays, are not made one array
 FEWEST_IN_STACK = 16
 LARGEST_IN_STACK = 1 << 16
+# if fewer are alike, each stands for itself
+ALIKE_IN_STACK = 4
 # numpy.load refuses longer headers
 LONGEST_HEADER = 4096
+
+# read for ten thousand arrays at once: `array.flags` alone takes longer than all this
+_dtype_of, _shape_of = attrgetter("dtype"), attrgetter("shape")
+_nbytes_of, _ndim_of = attrgetter("nbytes"), attrgetter("ndim")
+# bits of `array.flags.num`
+_CONTIGUOUS, _WRITEABLE = 0x1, 0x400
 
 
 class Inseparable(Exception):
@@ -64,8 +75,22 @@ class _Place:
     done: bool = False
 
 
-# arrays, their nodes and types, and where the list of nodes stands
-_Many = tuple[list[Array], list[Node], list[Any], tuple[list[Any], int]]
+@dataclass(frozen=True, slots=True)
+class _Many:
+    """Arrays, their nodes and types, and where the list of nodes stands.
+
+    `whole`: each is small and has memory of its own.
+    """
+
+    arrays: list[Array]
+    nodes: list[Node]
+    specs: list[Any]
+    where: tuple[list[Any], int]
+    whole: bool
+
+    def are_unknown(self) -> bool:
+        """Say whether nothing refers to any of them, so far."""
+        return self.nodes.count(["a", None]) == len(self.nodes)
 
 
 class ArrayPlaces:
@@ -92,22 +117,22 @@ class ArrayPlaces:
 
     def plain_specs(self, arrays: Sequence[Array]) -> list[Any] | None:
         """Give the data types of arrays as plain data; None if one is not so plain."""
+        dtypes = list(map(_dtype_of, arrays))
         specs: dict[np.dtype[Any], Any] = {}
-        found = []
-        for array in arrays:
-            dtype = array.dtype
-            if dtype.metadata is not None or dtype.hasobject:
+        for dtype in set(dtypes):
+            if dtype.hasobject:
                 return None
-            if not sharing.is_writeable(array):
+            try:
+                specs[dtype] = spec_of(dtype)
+            except TypeError:
                 return None
-            if dtype not in specs:
-                try:
-                    specs[dtype] = spec_of(dtype)
-                except TypeError:
-                    return None
-            found.append(specs[dtype])
-        # equal structures need not be the same
-        return found if all(type(spec) is str for spec in specs.values()) else None
+        # equal structures need not be the same, nor those with metadata
+        if not all(type(spec) is str for spec in specs.values()):
+            return None
+        each = dict(zip(map(id, dtypes), dtypes, strict=True)).values()
+        if any(dtype.metadata is not None for dtype in each):
+            return None
+        return list(map(specs.__getitem__, dtypes))
 
     def add_many(
         self,
@@ -115,16 +140,30 @@ class ArrayPlaces:
         nodes: list[Node],
         specs: list[Any],
         where: tuple[list[Any], int],
-    ) -> None:
-        """Take in a sequence of plain arrays, which may become one array."""
-        self._many.append((arrays, nodes, specs, where))
+    ) -> bool:
+        """Take in a sequence of plain arrays, which may become one array.
+
+        Gives False, and takes in nothing, if one is read-only.
+        """
+        flags = functools.reduce(operator.and_, set(map(sharing.flags_of, arrays)))
+        if not flags & _WRITEABLE:
+            return False
+        whole = (
+            bool(flags & _CONTIGUOUS)
+            and min(map(_ndim_of, arrays)) > 0
+            and 0 < max(map(_nbytes_of, arrays)) <= LARGEST_IN_STACK
+            and sharing.own_memory(arrays, flags)
+        )
+        self._many.append(_Many(arrays, nodes, specs, where, whole))
+        return True
 
     def _part(self) -> None:
         """Take in one by one what was taken in as sequences."""
-        for arrays, nodes, specs, where in self._many:
-            for array, node, spec in zip(arrays, nodes, specs, strict=True):
+        for many in self._many:
+            parts = zip(many.arrays, many.nodes, many.specs, strict=True)
+            for array, node, spec in parts:
                 self.add(array, node, spec)
-            self.may_stack(*where)
+            self.may_stack(*many.where)
         self._many.clear()
 
     def _stack_many(self, encoder: Encoder) -> None:
@@ -134,11 +173,12 @@ class ArrayPlaces:
         views = [place.array for place in self._places if not place.alone]
         if not (
             sharing.separate([*views, *encoder.live.arrays()])
-            and all(map(_is_whole, self._many))
+            and all(many.whole and many.are_unknown() for many in self._many)
         ):
             self._part()
-        for arrays, _, specs, (parent, index) in self._many:
-            stacked = _stacked(arrays, specs, encoder.members)
+        for many in self._many:
+            parent, index = many.where
+            stacked = _stacked(many.arrays, many.specs, encoder.members)
             encoder.current(parent)[index] = stacked
 
     def name(self, node: list[Any], name: str) -> None:
@@ -240,17 +280,6 @@ def _may_stack(place: _Place) -> bool:
     )
 
 
-def _is_whole(many: _Many) -> bool:
-    """Say whether arrays can be one: small, of their own memory, never referred to."""
-    arrays, nodes, _, _ = many
-    return (
-        sharing.separate(arrays)
-        and all(map(_is_small, arrays))
-        and all(len(node) == 2 and node[0] == "a" for node in nodes)
-        and any(array.nbytes for array in arrays)
-    )
-
-
 def _is_small(array: Array) -> bool:
     whole = array.flags.c_contiguous and array.ndim > 0
     return whole and array.nbytes <= LARGEST_IN_STACK
@@ -258,23 +287,32 @@ def _is_small(array: Array) -> bool:
 
 def _stacked(arrays: list[Array], specs: list[Any], members: Members) -> Any:
     """Give many small arrays as few large ones."""
-    first = arrays[0]
-    shapes = {array.shape for array in arrays}
-    dtypes = set(specs)
-    if len(dtypes) == 1 and len(shapes) == 1:
-        data = np.concatenate(arrays).reshape(len(arrays), *first.shape)
-        return {"stack": members.blob(data)}
-    if len(dtypes) == 1 and all(len(shape) == 1 for shape in shapes):
+    shapes = list(map(_shape_of, arrays))
+    different = set(shapes)
+    same = len(set(specs)) == 1
+    if same and len(different) == 1:
+        return {"stack": members.blob(_stack_of(arrays))}
+    if same and all(len(shape) == 1 for shape in different):
         ends = np.fromiter(accumulate(map(len, arrays), initial=0), np.int64)
         return {"ragged": [members.blob(np.concatenate(arrays)), members.blob(ends)]}
-    layouts: dict[Any, int] = {}
-    codes = np.empty(len(arrays), np.int32)
-    starts = np.empty(len(arrays), np.int64)
-    for i, (spec, array) in enumerate(zip(specs, arrays, strict=True)):
-        codes[i] = layouts.setdefault((spec, array.shape), len(layouts))
-        starts[i] = members.add_small(array)
+    layouts: dict[Any, list[Array]] = {}
+    kinds = list(zip(specs, shapes, strict=True))
+    for kind, array in zip(kinds, arrays, strict=True):
+        layouts.setdefault(kind, []).append(array)
+    places = dict(zip(layouts, range(len(layouts)), strict=True))
+    count = len(arrays)
+    codes = members.blob(np.fromiter(map(places.__getitem__, kinds), np.int32, count))
+    # a stack of items without bytes could be of any length
+    if ALIKE_IN_STACK * len(layouts) <= count and all(map(_nbytes_of, arrays)):
+        stacks = [members.blob(_stack_of(some)) for some in layouts.values()]
+        return {"stacks": [stacks, codes]}
+    starts = np.fromiter(map(members.add_small, arrays), np.int64, count)
     table = [[spec, list(shape)] for spec, shape in layouts]
-    return {"arrays": [table, members.blob(codes), members.blob(starts)]}
+    return {"arrays": [table, codes, members.blob(starts)]}
+
+
+def _stack_of(arrays: list[Array]) -> Array:
+    return np.concatenate(arrays).reshape(len(arrays), *arrays[0].shape)
 
 
 def _share(places: list[_Place], encoder: Encoder) -> None:

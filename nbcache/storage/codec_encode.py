@@ -293,10 +293,12 @@ class Encoder:
         if specs is None:
             return False
         nodes: list[Node] = [["a", None] for _ in ids]
+        arrays = list(values)
+        if not self.arrays.add_many(arrays, nodes, specs, (parent, place)):
+            return False
         self._nodes.update(zip(ids, nodes, strict=True))
-        self._kept.append(list(values))
+        self._kept.append(arrays)
         parent[place] = nodes
-        self.arrays.add_many(list(values), nodes, specs, (parent, place))
         return True
 
     # ------------------------------------------------------------ other nodes

@@ -124,7 +124,9 @@ def count(decoder: Decoder, content: Any) -> int:
         return int(blob[2])
     if kind in ("str", "bytes", "ragged"):
         return len(decoder.blob(blob[1])) - 1
-    return len(decoder.blob(blob[2] if kind in ("codes", "gaps", "arrays") else blob))
+    if kind in ("codes", "gaps", "arrays"):
+        return len(decoder.blob(blob[2]))
+    return len(decoder.blob(blob[1] if kind == "stacks" else blob))
 
 
 def unpacked(decoder: Decoder, content: Any) -> list[Any]:
@@ -143,7 +145,9 @@ def object_array(decoder: Decoder, content: Any) -> Any:
         return _coded(decoder, content["codes"])
     items = unpacked(decoder, content)
     array = np.empty(len(items), object)
-    if type(content) is dict and {"stack", "ragged", "arrays"}.isdisjoint(content):
+    if type(content) is dict and {"stack", "stacks", "ragged", "arrays"}.isdisjoint(
+        content
+    ):
         array[:] = items
     else:
         # one by one: numpy would take sequences apart
@@ -216,6 +220,16 @@ def _with_gaps(decoder: Decoder, blob: Any) -> Any:
     return texts
 
 
+def _stacks(decoder: Decoder, blob: Any) -> list[Any]:
+    stacks, codes = blob
+    # each array comes next in the stack of those alike
+    rows = [iter(decoder.blob(stack)).__next__ for stack in stacks]
+    items = [rows[code]() for code in decoder.blob(codes).tolist()]
+    if len(items) != sum(len(decoder.blob(stack)) for stack in stacks):
+        raise ValueError("a sequence of arrays is not as long as it says")
+    return items
+
+
 _READERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "split": _split,
     "str": _cut,
@@ -224,6 +238,7 @@ _READERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "codes": _coded,
     "gaps": _with_gaps,
     "arrays": _arrays,
+    "stacks": _stacks,
     "stack": lambda decoder, blob: list(decoder.blob(blob)),
     "scalar": lambda decoder, blob: list(decoder.blob(blob)),
     **dict.fromkeys(("int", "float", "bool"), lambda decoder, blob: decoder.blob(blob)),

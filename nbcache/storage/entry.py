@@ -90,7 +90,8 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Give the metadata as plain data; size and file are the store's to say."""
-        return {one: getattr(self, one) for one in _PLAIN}
+        # not asdict: it copies all that is in the fields, which takes 20 times as long
+        return {name: getattr(self, name) for name in _STORED}
 
     def without_summaries(self) -> Entry:
         """Give this entry as a private one: no text of a value, argument or helper."""
@@ -118,7 +119,7 @@ class Entry:
 
 
 _FIELDS = frozenset(one.name for one in fields(Entry))
-_PLAIN = [one.name for one in fields(Entry) if one.name not in ("bytes", "file")]
+_STORED = [one.name for one in fields(Entry) if one.name not in ("bytes", "file")]
 
 
 def write_manifest(

@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,6 @@ __all__ = ["Folder", "is_key", "key_of"]
 _KEY = re.compile(r"[0-9a-f]{32,64}")
 _SLUG = re.compile(r"[A-Za-z0-9_]{1,60}")
 _FILE = re.compile(r"(?:[A-Za-z0-9_]{1,60}-)?([0-9a-f]{32,64})\.npz")
-_FOLDERS = ("entries", "locks", "tmp", "damaged")
-_MARKS = (os.path.join("entries", "CACHEDIR.TAG"), ".gitignore")
 _TAG = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
     b"# This folder holds entries of nbcache, format 1. It can be deleted.\n"
@@ -96,7 +94,7 @@ class Folder:
         """Make the folder and what belongs into it, all private."""
         if self._is_made():
             return
-        for folder in _FOLDERS:
+        for folder in ("entries", "locks", "tmp", "damaged"):
             (self.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         for path, data in (
             (self.entries / "CACHEDIR.TAG", _TAG),
@@ -109,8 +107,10 @@ class Folder:
                     temporary.replace(path)
 
     def _is_made(self) -> bool:
-        parts = (f"{self.path}{os.sep}{one}" for one in (*_FOLDERS, *_MARKS))
-        return all(map(os.path.exists, parts))
+        # whoever deletes the folder deletes it whole; what comes last is looked at
+        made = (f"{self._entries}/CACHEDIR.TAG", f"{self.path}/.gitignore")
+        folders = (f"{self.path}/{one}" for one in ("locks", "tmp", "damaged"))
+        return all(map(os.path.exists, (*made, *folders)))
 
     @cached_property
     def _origin(self) -> str:
@@ -129,18 +129,24 @@ class Folder:
         finally:
             path.unlink(missing_ok=True)
 
-    def files(self) -> dict[str, Path]:
-        """Give the entries' files by name; nothing is opened."""
-        found: dict[str, Path] = {}
+    def stamps(self) -> dict[str, int]:
+        """Give the folders that hold entries, and when names came or went, in ns."""
         try:
-            folders = [one.path for one in os.scandir(self.entries) if one.is_dir()]
+            with os.scandir(self.entries) as scan:
+                return {
+                    one.name: one.stat().st_mtime_ns for one in scan if one.is_dir()
+                }
         except OSError:
-            return found
-        for folder in folders:
-            with os.scandir(folder) as scan:
-                for one in scan:
-                    if _FILE.fullmatch(one.name):
-                        found[one.name] = Path(one.path)
+            return {}
+
+    def files(self, folders: Iterable[str] | None = None) -> dict[str, Path]:
+        """Give the entries' files by name, of all folders or some; none is opened."""
+        found: dict[str, Path] = {}
+        for folder in self.stamps() if folders is None else folders:
+            path = self.entries / folder
+            # between the two looks it may have gone
+            names = os.listdir(path) if path.is_dir() else []  # noqa: PTH208
+            found.update((name, path / name) for name in names if _FILE.fullmatch(name))
         return found
 
     def is_ours(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import linecache
 import marshal
 import sys
 from collections.abc import Callable
@@ -54,7 +56,7 @@ def reduce_function(
     parts = (_MAGIC, marshal.dumps(function.__code__), function.__name__, scope)
     return (
         make_function,
-        (*parts, function.__closure__),
+        (*parts, function.__closure__, _source(function.__code__.co_filename)),
         (state, vars(function)),
         None,
         None,
@@ -73,10 +75,27 @@ def _owner(function: FunctionType, namespace: dict[str, Any]) -> type | None:
     return owner if vars(owner).get(function.__name__) is function else None
 
 
+def _source(filename: str) -> str:
+    """Give the text of a cell; '' for a file, which tells it itself."""
+    known = linecache.cache.get(filename)
+    # without a time of change: nothing on disk
+    if known is None or len(known) < 4 or known[1] is not None:
+        return ""
+    # one object, however many functions the cell has: pickle writes it once
+    return sys.intern("".join(known[2]))
+
+
 def make_function(
-    magic: str, code: bytes, name: str, scope: dict[str, Any], closure: Any
+    magic: str,
+    code: bytes,
+    name: str,
+    scope: dict[str, Any],
+    closure: Any,
+    source: str = "",
 ) -> FunctionType:
-    """Make a function from its code.
+    """Make a function from its code, and make the text of its cell known.
+
+    From the text follow its digest in keys, `inspect.getsource` and tracebacks.
 
     Raises
     ------
@@ -85,7 +104,12 @@ def make_function(
     """
     if magic != _MAGIC:
         raise Unresolved(f"the code of {name}() was made by another version of Python")
-    return FunctionType(marshal.loads(code), scope, name, None, closure)
+    made = FunctionType(marshal.loads(code), scope, name, None, closure)
+    if source:
+        filename = made.__code__.co_filename
+        lines = io.StringIO(source, newline="").readlines()
+        linecache.cache.setdefault(filename, (len(source), None, lines, filename))
+    return made
 
 
 def set_function(

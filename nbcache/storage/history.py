@@ -183,6 +183,16 @@ class History:
             ).fetchall()
         return {key: Use(*use) for key, *use in rows}
 
+    def sums(self) -> tuple[int, float]:
+        """Give all hits there ever were, and the seconds that they saved."""
+        self.flush()
+        if not self.path.exists():
+            return 0, 0.0
+        query = "SELECT coalesce(sum(hits), 0), coalesce(sum(saved), 0.0) FROM uses"
+        with connect(self.path, _SCHEMA) as database:
+            hits, saved = database.execute(query).fetchone()
+        return hits, saved
+
     def outcomes(self, name: str | None = None) -> list[dict[str, Any]]:
         """Give the last outcomes, newest first; of one name if given."""
         self.flush()

@@ -6,16 +6,21 @@ them, and rows are reconciled with the folder's file names before they are belie
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+import time
+import weakref
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage import listing
 from nbcache.storage.entry import Entry
+from nbcache.storage.folder import key_of
 
 __all__ = ["Index", "connect", "stored_text"]
 
@@ -27,6 +32,12 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_name ON entries (name);
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
 """
+_WHOLE = _SCHEMA + listing.SCHEMA
+WRITE_AFTER_S = 5.0
+WRITE_AFTER_ENTRIES = 256
+LATEST_ENTRIES = 256
+# above, reading all is faster than asking for each
+_FEW_FOLDERS = 32
 
 
 @contextmanager
@@ -90,43 +101,112 @@ class Index:
     ----------
     path : Path
         The database file.
+
+    Notes
+    -----
+    What is noted is written in batches, at the latest before anything is read here: a
+    transaction for each takes longer than all else that storing a number does.  What a
+    killed process did not write, and what others read before, `reconcile` finds.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._waiting: dict[str, Entry] = {}
+        self._latest: dict[str, Entry] = {}
+        self._written = time.monotonic()
+        # a weak reference: the exit hook must not keep stores of the past alive
+        atexit.register(_flush_if_alive, weakref.ref(self))
+
+    def note(self, entry: Entry) -> None:
+        """Enter or replace a row, soon."""
+        with self._lock:
+            self._latest.pop(entry.file, None)
+            self._waiting[entry.file] = self._latest[entry.file] = entry
+            if len(self._latest) > LATEST_ENTRIES:
+                del self._latest[next(iter(self._latest))]
+            due = time.monotonic() - self._written > WRITE_AFTER_S
+            if due or len(self._waiting) >= WRITE_AFTER_ENTRIES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what was noted; where that fails, the listing finds the files."""
+        if self._waiting and self.path.parent.is_dir():
+            with suppress(OSError, sqlite3.Error), self._database():
+                pass
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """Open the database with all that was noted in it."""
+        with self._lock:
+            waiting, self._waiting = list(self._waiting.values()), {}
+            self._written = time.monotonic()
+            with connect(self.path, _WHOLE) as database:
+                _enter(database, waiting)
+                yield database
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Enter or replace rows."""
-        rows = [
-            (
-                entry.file,
-                entry.key,
-                stored_text(entry.name),
-                entry.kind,
-                entry.created,
-                entry.seconds,
-                entry.bytes,
-                _meta(entry),
-            )
-            for entry in entries
-        ]
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            database.executemany(
-                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
+        known = list(entries)
+        if known:
+            with self._database() as database:
+                _enter(database, known)
 
     def remove(self, files: Iterable[str]) -> None:
         """Drop rows by the names of their files."""
-        with self._lock, connect(self.path, _SCHEMA) as database:
+        gone = [(file,) for file in files]
+        if not gone:
+            return
+        for (file,) in gone:
+            self._latest.pop(file, None)
+        with self._database() as database:
+            database.executemany("DELETE FROM entries WHERE file = ?", gone)
+            listing.tidy(database)
+
+    def files(self, folders: Collection[str]) -> set[str]:
+        """Give the names of the files in some folders that have a row."""
+        query = "SELECT file FROM listed"
+        with self._database() as database:
+            if len(folders) > _FEW_FOLDERS:
+                found = {row[0] for row in database.execute(query)}
+                return {one for one in found if (key_of(one) or "")[:2] in folders}
+            # all that begins so: no hexadecimal digit comes after g
+            query = f"{query} WHERE key >= ? AND key < ?"
+            rows = (database.execute(query, (one, f"{one}g")) for one in folders)
+            return {row[0] for some in rows for row in some}
+
+    def folders(self) -> dict[str, int]:
+        """Give the folders whose rows were right, and their times then in ns."""
+        with self._database() as database:
+            return dict(database.execute("SELECT name, mtime FROM folders"))
+
+    def note_folders(self, right: Mapping[str, int], gone: Iterable[str]) -> None:
+        """Keep when folders had the files that their rows tell."""
+        with self._database() as database:
             database.executemany(
-                "DELETE FROM entries WHERE file = ?", [(file,) for file in files]
+                "DELETE FROM folders WHERE name = ?", [(name,) for name in gone]
+            )
+            database.executemany(
+                "INSERT OR REPLACE INTO folders VALUES (?, ?)", right.items()
             )
 
-    def files(self) -> set[str]:
-        """Give the names of all files that have a row."""
-        with self._lock, connect(self.path, _SCHEMA) as database:
-            return {row[0] for row in database.execute("SELECT file FROM entries")}
+    def listing(self) -> listing.Listing:
+        """Give all entries as columns, newest first."""
+        with self._database() as database:
+            return listing.Listing.read(database)
+
+    def sums(self) -> tuple[int, int]:
+        """Give the number of entries and their bytes."""
+        with self._database() as database:
+            query = "SELECT count(*), coalesce(sum(bytes), 0) FROM listed"
+            count, size = database.execute(query).fetchone()
+        return count, size
+
+    def latest(self, name: str, limit: int) -> list[Entry]:
+        """Give the newest entries of a name: those noted here, if they are enough."""
+        with self._lock:
+            found = [one for one in reversed(self._latest.values()) if one.name == name]
+        return found[:limit] if len(found) >= limit else self.rows(name, limit=limit)
 
     def rows(
         self, name: str | None = None, key: str | None = None, limit: int = -1
@@ -138,11 +218,39 @@ class Index:
             query, values = f"{query} WHERE name = ?", (stored_text(name),)
         elif key is not None:
             query, values = f"{query} WHERE key = ?", (key,)
-        with self._lock, connect(self.path, _SCHEMA) as database:
+        with self._database() as database:
             found = database.execute(
                 f"{query} ORDER BY created DESC LIMIT ?", (*values, limit)
             ).fetchall()
         return [entry for row in found if (entry := _entry(*row)) is not None]
+
+
+def _enter(database: sqlite3.Connection, entries: list[Entry]) -> None:
+    if not entries:
+        return
+    rows = [
+        (
+            entry.file,
+            entry.key,
+            stored_text(entry.name),
+            entry.kind,
+            entry.created,
+            entry.seconds,
+            entry.bytes,
+            _meta(entry),
+        )
+        for entry in entries
+    ]
+    database.executemany(
+        "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+    )
+    listing.enter(database, entries)
+
+
+def _flush_if_alive(reference: weakref.ref[Index]) -> None:
+    index = reference()
+    if index is not None:
+        index.flush()
 
 
 def _meta(entry: Entry) -> str:

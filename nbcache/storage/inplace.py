@@ -71,9 +71,13 @@ class Snapshot:
     ) -> None:
         self.index = index
         self._digest = digest
-        forms: dict[type, Form | None] = {}
         self._noted: list[Noted] = []
-        for value in index.objects():
+        self.extend()
+
+    def extend(self) -> None:
+        """Note what has come into the index since."""
+        forms: dict[type, Form | None] = {}
+        for value in self.index.objects()[len(self._noted) :]:
             cls = type(value)
             if cls is np.ndarray or cls not in forms:  # of arrays, the dtype counts too
                 forms[cls] = form_of(value)

@@ -35,6 +35,8 @@ Mode = Literal["copy", "read"] | None
 
 # files below are read whole, members below are copied: cheaper than mapping
 SMALL = 1 << 16
+# of larger files, enough for trailer, directory and manifest of most
+TAIL = 1 << 14
 # enough for the local record and npy header of a member
 HEAD = 1 << 10
 BLOCK = 1 << 20
@@ -86,7 +88,7 @@ class Archive:
         self.stat_id = _stat_id(status)
         # manifest and directory stand last: one read gets them too
         self._tail, self._tail_start = b"", self.size
-        start = max(0, self.size - SMALL)
+        start = 0 if self.size <= SMALL else self.size - TAIL
         tail = os.pread(descriptor, self.size - start, start)
         if len(tail) < self.size - start:
             tail = self._bytes(start, self.size)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from nbcache.storage.entry import Entry
 from nbcache.storage.history import Use
+from nbcache.storage.listing import Listing
 
-__all__ = ["COLUMNS", "row"]
+__all__ = ["COLUMNS", "columns", "rows"]
 
 COLUMNS = (
     "key",
@@ -27,38 +28,52 @@ COLUMNS = (
 )
 
 
-def row(entry: Entry, use: Use | None, state: str) -> dict[str, Any]:
-    """Give an entry as a plain row.
+def columns(
+    listing: Listing, uses: Mapping[str, Use], states: list[str]
+) -> dict[str, list[Any]]:
+    """Give the columns of a listing, in its order.
 
     Parameters
     ----------
-    entry : Entry
+    listing : Listing
         Of a store.
-    use : Use or None
-        How often it was used, if it was.
-    state : str
+    uses : mapping of str to Use
+        How often entries were used, by key.
+    states : list of str
         See `nbcache.states`.
 
     Returns
     -------
-    dict
+    dict of str to list
         By `COLUMNS`: size in bytes, cost and saved in s, created and last_hit in s
         since 1970 (last_hit 0.0: never).
     """
-    use = use or Use()
+    unused = Use()
+    used = [uses.get(key, unused) for key in listing.keys]
     return {
-        "key": entry.key,
-        "name": entry.name,
-        "kind": entry.kind,
-        "variables": ", ".join(str(one[0]) for one in entry.variables),
-        "size": entry.bytes,
-        "hits": use.hits,
-        "cost": entry.seconds,
-        "saved": use.saved,
-        "created": entry.created,
-        "last_hit": use.last,
-        "state": state,
-        "tags": ", ".join(entry.tags),
-        "notebook": entry.notebook,
-        "pickled": bool(entry.pickled),
+        "key": listing.keys,
+        "name": listing.column("name"),
+        "kind": listing.column("kind"),
+        "variables": listing.column("variables"),
+        "size": listing.bytes.tolist(),
+        "hits": [use.hits for use in used],
+        "cost": listing.seconds.tolist(),
+        "saved": [use.saved for use in used],
+        "created": listing.created.tolist(),
+        "last_hit": [use.last for use in used],
+        "state": states,
+        "tags": listing.column("tags"),
+        "notebook": listing.column("notebook"),
+        "pickled": listing.column("pickled"),
     }
+
+
+def rows(
+    listing: Listing, uses: Mapping[str, Use], states: list[str]
+) -> list[dict[str, Any]]:
+    """Give the same as `columns`, entry by entry."""
+    values = columns(listing, uses, states)
+    return [
+        dict(zip(COLUMNS, one, strict=True))
+        for one in zip(*(values[name] for name in COLUMNS), strict=True)
+    ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +17,11 @@ __all__ = [
     "View",
     "cover",
     "extent",
+    "flags_of",
     "groups",
     "is_writeable",
     "memory",
+    "own_memory",
     "separate",
     "strided",
     "view_of",
@@ -31,6 +36,11 @@ _MOST_WORK: Final[Any] = 1000
 _WRITEABLE = 0x400
 # pairs to look at one by one; more of them count as shared
 _MOST_PAIRS = 10_000
+
+# these are asked of ten thousand arrays at once
+flags_of, _base_of = attrgetter("flags.num"), attrgetter("base")
+OWNDATA = 0x4
+_NONE = id(None)
 
 
 def is_writeable(array: Array) -> bool:
@@ -56,7 +66,13 @@ def extent(array: Array) -> tuple[int, int]:
 
 def separate(arrays: Sequence[Array]) -> bool:
     """Say whether each array has memory of its own, and so cannot share any."""
-    return all(array.base is None and array.flags.owndata for array in arrays)
+    flags = functools.reduce(operator.and_, set(map(flags_of, arrays)), OWNDATA)
+    return own_memory(arrays, flags)
+
+
+def own_memory(arrays: Sequence[Array], flags: int) -> bool:
+    """Say the same where the flags that all have are known."""
+    return bool(flags & OWNDATA) and {_NONE}.issuperset(map(id, map(_base_of, arrays)))
 
 
 def groups(arrays: Sequence[Array]) -> list[list[int]]:

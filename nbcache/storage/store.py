@@ -19,12 +19,14 @@ import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz, trust
-from nbcache.storage.entry import Entry, read_manifest, write_manifest
+from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index
+from nbcache.storage.listing import Listing
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
+from nbcache.storage.reconciling import metadata, read_all, reconcile
 from nbcache.storage.traces import Traces
 
 __all__ = ["Content", "Opened", "Store"]
@@ -75,8 +77,7 @@ class Store:
         self.index = Index(self.folder / "index.sqlite")
         self.history = History(self.folder / "history.sqlite")
         self._verified: set[tuple[Any, ...]] = set()
-        self.deletions = 0
-        """How often entries were deleted or set aside by this process."""
+        self.deletions = 0  # of entries, by this process; set aside is deleted too
 
     # --- reading
 
@@ -276,62 +277,65 @@ class Store:
 
     def _index(self, entry: Entry) -> None:
         with suppress(OSError, sqlite3.Error):  # the listing finds the file by itself
-            self.index.add([entry])
+            self.index.note(entry)
 
     # --- listing and deleting
 
+    def _reconcile(self) -> bool:
+        """Make the index right; False: there is no store yet."""
+        if not self.place.entries.is_dir():
+            return False
+        reconcile(self.place, self.index)
+        return True
+
     def entries(self) -> list[Entry]:
         """Give all entries, newest first; reconciled with the files that are there."""
-        there = self.place.files()
-        if not there:
-            return []
         try:
-            known = self.index.files()
-            if missing := there.keys() - known:
-                self.index.add(self._read_all(there[name] for name in missing))
-            if gone := known - there.keys():
-                self.index.remove(gone)
-            return [row for row in self.index.rows() if row.file in there]
+            if not self._reconcile():
+                return []
+            return self.index.rows()
         except (OSError, sqlite3.Error):
-            found = self._read_all(there.values())
+            found = read_all(self.place.files().values())
             return sorted(found, key=lambda entry: -entry.created)
 
-    def _read_all(self, paths: Iterable[Path]) -> list[Entry]:
-        found = []
-        for path in paths:
-            entry = self._metadata(path)
-            if entry is not None:
-                found.append(entry)
-        return found
-
-    def _metadata(self, path: Path) -> Entry | None:
-        """Read an entry's manifest alone; None if that is not possible."""
+    def listing(self) -> Listing:
+        """Give what a listing shows of all entries, newest first."""
         try:
-            with npz.Archive.open(path) as archive:
-                document = read_manifest(
-                    archive.manifest(),
-                    lambda name: archive.read(name, None),
-                    whole=False,
-                )
-                entry = Entry.from_json(document, file=path.name, bytes=archive.size)
-        except (OSError, DamagedEntry):
-            return None
-        return entry if entry.key == key_of(path.name) else None
+            if not self._reconcile():
+                return Listing.of(())
+            return self.index.listing()
+        except (OSError, sqlite3.Error):
+            return Listing.of(self.entries())
+
+    def sums(self) -> tuple[int, int]:
+        """Give the number of entries and their bytes."""
+        try:
+            if not self._reconcile():
+                return 0, 0
+            return self.index.sums()
+        except (OSError, sqlite3.Error):
+            found = self.entries()
+            return len(found), sum(one.bytes for one in found)
 
     def whole(self, entry: Entry) -> Entry:
         """Give a listed entry with all its metadata, as it stands in its file."""
-        return self._metadata(self._file(entry)) or entry
+        return metadata(self._file(entry)) or entry
 
     def by_key(self, key: str) -> list[Entry]:
         """Give the entries of a key, whatever their names."""
         return [row for row in self.index.rows(key=key) if self._file(row).exists()]
 
     def by_name(self, name: str, limit: int = -1) -> list[Entry]:
-        """Give the entries of a name, newest first, at most limit if not negative."""
-        if not self.index.path.exists():
-            self.entries()
+        """Give the entries of a name, newest first.
+
+        At most limit if that is not negative; some of the last seconds, of other
+        processes, may then be missing.
+        """
         try:
-            rows = self.index.rows(name=name, limit=limit)
+            if limit < 0 or not self.index.path.exists():
+                self._reconcile()
+            read = self.index.latest if limit > 0 else self.index.rows
+            rows = read(name, limit=limit)
         except (OSError, sqlite3.Error):
             rows = [entry for entry in self.entries() if entry.name == name]
         return [row for row in rows if self._file(row).exists()]

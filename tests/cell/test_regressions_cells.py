@@ -85,7 +85,6 @@ CASES = {
         "",
         "import regmod\nregmod.K = 5",
         "regmod.K",
-        "no hit can repeat",
         modules={"regmod": MODULE},
     ),
     "a global that a module's function binds": Case(
@@ -230,6 +229,22 @@ CASES = {
         "import regmod\nimport regmod; held = regmod.L",
         "held is regmod.L",
         modules={"regmod": MODULE},
+    ),
+    "a list of a module that a loop imports": Case(
+        "",
+        "for i in []:\n    pass\nelse:\n    import regmod\n    held = regmod.L",
+        "held is regmod.L",
+        modules={"regmod": MODULE},
+    ),
+    "an input that is changed, then bound anew": Case(
+        "import pandas as pd\ns = pd.Series([1, 2])\nsame = s",
+        "s.name = 'n'\ns = 3",
+        "same.name, s",
+    ),
+    "results shown before": Case(
+        "g = 4",
+        "seen = Out.get(2)\ng",
+        "sorted(Out)",
     ),
     "a read-only array": Case(
         "import numpy as np",

@@ -240,7 +240,9 @@ class _Walk:
         elif not _is_users(kind.__module__) or dataclasses.is_dataclass(value):
             self.lines[path] += f" {without_addresses(repr(value))[:200]}"
         for name, held in sorted(getattr(value, "__dict__", {}).items()):
-            if kind.__module__ not in ("pathlib", "pathlib._local"):
+            if kind.__module__ not in ("pathlib", "pathlib._local") and not (
+                name == "_cache" and kind.__module__.partition(".")[0] == "pandas"
+            ):
                 self.visit(f"{path}.{name}", held)
         for slot in _slots(kind):
             self.visit(f"{path}.{slot}", getattr(value, slot, "<unset>"))

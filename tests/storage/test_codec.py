@@ -428,9 +428,12 @@ def test_many_small_arrays_share_one_member():
     same = [np.full(3, i) for i in range(10_000)]
     ragged = tuple(np.arange(i % 7) for i in range(1000))
     mixed = {i: np.full(i % 3, 1, f"i{1 << i % 4}") for i in range(1000)}
+    shapes = [np.full((i % 4 + 1, 2), i, f"f{4 << i % 2}") for i in range(1000)]
+    empty = [np.zeros((i % 2, 2), f"f{4 << i % 2}") for i in range(5000)]
     values = {"same": same, "ragged": ragged, "mixed": mixed}
+    values |= {"shapes": shapes, "empty": empty}
     encoded = codec.encode(values)
-    assert len(encoded.members) < 10
+    assert len(encoded.members) < 12
     assert_same(values, round_trip(values))
 
 
@@ -743,6 +746,9 @@ HOSTILE = [
     {"values": [["x", ["a", {"in": 0, "dtype": "O"}]]]},
     {"values": [["x", ["list", {"int": [0, "|V0", [1 << 40]]}]]], "small": 0},
     {"values": [["x", ["list", {"stack": [0, "<f8", [1 << 40, 0]]}]]], "small": 0},
+    {"values": [["x", ["list", {"stacks": [[[0, "<f8", [1]]], [0, "<i4", [2]]]}]]]},
+    {"values": [["x", ["list", {"stacks": [[[0, "<f8", []]], [0, "<i4", [2]]]}]]]},
+    {"values": [["x", ["list", {"stacks": [[], [0, "<i4", [2]]]}]]]},
     {"values": [["x", ["text", 1 << 33]]]},
     {"values": [["x", ["scalar", ["|b1", 1 << 33]]]]},
     {"values": [["x", ["objects", ["O", [1 << 33, [1]], 0, [1]]]]]},

@@ -191,6 +191,7 @@ def test_listing_is_newest_first(store):
 def test_the_index_is_only_a_cache(store, damage):
     """Deleted, broken or behind, the listing is right."""
     put(store, 1, KEY, "a")
+    store.entries()  # writes it
     if damage == "delete":
         for path in store.folder.glob("index.sqlite*"):
             path.unlink()

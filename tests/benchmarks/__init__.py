@@ -1,0 +1,1 @@
+"""Benchmarks: nbcache beside its peers, in one run."""
