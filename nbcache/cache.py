@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from nbcache import config, explaining, trace
+from nbcache import config, environment, explaining, trace
 from nbcache.candidates import Candidates
 from nbcache.conditions import failed, marked
 from nbcache.errors import (
@@ -41,6 +41,7 @@ from nbcache.outcome import (
 from nbcache.storage.entry import Entry
 from nbcache.storage.locks import single_flight, single_flight_async
 from nbcache.storage.store import Store
+from nbcache.storage.trust import foreign_met
 from nbcache.trace.observed import entry_key
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
@@ -116,7 +117,7 @@ class Core:
         """Decide: a hit, or a miss with its reason. Changes nothing."""
         if request.refresh:
             return Miss("refreshed")
-        if not request.read:
+        if not request.read or self.store.trust == "none":
             return Miss("disabled")
         return Candidates(self.store, request).find() or explaining.explained(
             self.store, request
@@ -278,7 +279,6 @@ class Core:
         stored = self.store.put(
             entry, content, slug=request.slug, overwrite=reason in _REPLACED
         )
-        explaining.stored(self.store, stored)
         if reason == "refreshed" and stored.key != request.key.digest:
             # what stands under the look-up key itself would be found before this one
             self.store.drop(request.key.digest, request.slug)
@@ -312,9 +312,11 @@ class Core:
             )
         elif miss.reason == "untrusted":
             warn(
-                f"an entry for {request.name!r} exists but was not used: "
-                f"{miss.detail}; computed afresh"
+                f"an entry for {request.name!r} exists but was not used, so it is "
+                f"computed afresh: {miss.detail}"
             )
+            if told := foreign_met(request.key.digest):
+                warn(told)
         elif failed(miss):
             warn(f"the entry of {request.name!r} was not used: {miss.detail}")
         return miss
@@ -379,5 +381,5 @@ def _texts(text: str) -> tuple[str, ...]:
 
 def notebook_name() -> str:
     """Give the notebook or script that is running, as far as it can be known."""
-    found = config.environment("JPY_SESSION_NAME")
+    found = environment.stored("JPY_SESSION_NAME")
     return "" if found is None else os.fsdecode(found)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations, sizes
+from nbcache import durations, environment, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -56,6 +56,15 @@ def _seconds_or_never(name: str, value: Any) -> float | None:
     if isinstance(value, str) and value.strip().lower() == "never":
         return None
     return _seconds(name, value)
+
+
+def _size_or_none(name: str, value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    try:
+        return sizes.size(value)
+    except ValueError as error:
+        raise ValueError(f"setting {name}: {error}") from None
 
 
 def _count(name: str, value: Any) -> int:
@@ -102,6 +111,18 @@ class Settings:
     min_seconds: float = _setting(
         0.0, "Store only what took longer to compute: s, or 2s, 1m", read=_seconds
     )
+    max_size: int | None = _setting(
+        5_000_000_000,
+        "Size above which entries go that are worth least to keep: 500MB, 5GB, bytes, "
+        "or none for no limit",
+        read=_size_or_none,
+    )
+    eviction: str = _setting(
+        "greedy-dual-size",
+        "Which go first: what is computed again fastest for its size and was not used "
+        "for long; what was used longest ago; none",
+        ("greedy-dual-size", "lru", "none"),
+    )
     keep: int = _setting(
         0,
         "Code versions of a cell to keep under one name in a notebook; 0: all",
@@ -136,6 +157,12 @@ class Settings:
         "first",
         "When an entry's checksum is compared: first use in a process, always, never",
         ("first", "always", "never"),
+    )
+    trust: str = _setting(
+        "mine",
+        "Whose entries are used: mine (those that you signed), data (anybody's, but "
+        "only data, text and pictures of them), none (nothing is used, only stored)",
+        ("mine", "data", "none"),
     )
     durability: str = _setting(
         "auto",
@@ -197,37 +224,10 @@ _resolved: Settings | None = None
 _resolved_for: tuple[Any, ...] = ()
 
 
-def environment(name: str) -> Any:
-    """Give an environment variable as it is stored, in bytes or text; None if unset.
-
-    `os.environ` encodes and decodes at each look, which takes 0.7 µs.
-    """
-    stored = getattr(os.environ, "_data", None)
-    if stored is None:
-        return os.environ.get(name)
-    return stored.get(_encoded(name))
-
-
-def _encoded(name: str) -> Any:
-    encode = getattr(os.environ, "encodekey", None)
-    return name if encode is None else encode(name)
-
-
-_DIR, _ENABLED = map(_encoded, ("NBCACHE_DIR", "NBCACHE_ENABLED"))
-
-
-def _environment() -> tuple[Any, Any]:
-    """Give what is looked at on every call, so that a change takes effect at once."""
-    stored = getattr(os.environ, "_data", None)
-    if stored is None:
-        return os.environ.get("NBCACHE_DIR"), os.environ.get("NBCACHE_ENABLED")
-    return stored.get(_DIR), stored.get(_ENABLED)
-
-
 def current() -> Settings:
     """Give the settings in force."""
     global _resolved, _resolved_for
-    watched = _environment()
+    watched = environment.watched()
     if _resolved is None or watched != _resolved_for:
         _resolved, _resolved_for = _resolve(), watched
     return _resolved
@@ -274,7 +274,20 @@ def _from_pyproject() -> Mapping[str, Any]:
         warnings.warn(f"{path} was not read: {error}", CacheWarning, stacklevel=4)
         return {}
     found = table.get("tool", {}).get("nbcache", {})
-    return found if isinstance(found, dict) else {}
+    return _without_trust(found) if isinstance(found, dict) else {}
+
+
+def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out trust in others: a cloned repository must not ask for it."""
+    if found.get("trust") != "data":
+        return found
+    warnings.warn(
+        'pyproject.toml: trust = "data" counts only where you say it yourself: '
+        "NBCACHE_TRUST, %config NbCache.trust, or Cache(trust=...)",
+        CacheWarning,
+        stacklevel=5,
+    )
+    return {name: value for name, value in found.items() if name != "trust"}
 
 
 def configure(**settings: Any) -> None:

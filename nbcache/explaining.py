@@ -30,12 +30,10 @@ __all__ = [
     "miss_text",
     "settle",
     "story",
-    "stored",
     "story_lines",
 ]
 
 _COMPARED = 20  # entries, the newest of a name
-_HOLDS_S = 0.2  # of other processes, what is older
 _NAMES = 200  # whose last request is held
 _DIFF_CHARACTERS = 20_000
 
@@ -107,31 +105,11 @@ def explained(store: Store, request: Request) -> Miss:
     return Miss(_reason(changes), changes, earlier=whole)
 
 
-# what was read of a name a moment ago: a sweep of misses asks for it each time
-_earlier: dict[tuple[str, str], tuple[float, int, list[Entry]]] = {}
-
-
 def _named(store: Store, name: str) -> list[Entry]:
-    place, now = (str(store.folder), name), time.monotonic()
-    read, deletions, found = _earlier.get(place, (-_HOLDS_S, 0, []))
-    if now - read < _HOLDS_S and deletions == store.deletions:
-        return list(found)
     try:
-        found = store.by_name(name, limit=_COMPARED)
+        return store.by_name(name, limit=_COMPARED)
     except OSError:
         return []
-    if len(_earlier) >= _NAMES:
-        _earlier.clear()
-    _earlier[place] = now, store.deletions, found
-    return list(found)
-
-
-def stored(store: Store, entry: Entry) -> None:
-    """Take note of a new entry, the newest of its name."""
-    known = _earlier.get((str(store.folder), entry.name))
-    if known is not None:
-        others = [one for one in known[2] if one.file != entry.file]
-        known[2][:] = [entry, *others][:_COMPARED]
 
 
 def _remembered(store: Store, name: str) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
-"""Sizes as people write them: ``5GB``, ``500 MB``, ``1.5GiB``, bytes."""
+"""Sizes as people write them: ``5GB``, ``1.5GiB``, bytes; and parts: ``5%``."""
 
 from __future__ import annotations
 
 import math
 import re
 
-__all__ = ["size", "text"]
+__all__ = ["part", "size", "text"]
 
 _UNITS = {"": 1, "b": 1}
 _UNITS |= {f"{unit}b": 1000**power for power, unit in enumerate("kmgtp", 1)}
@@ -41,6 +41,24 @@ def size(value: str | float) -> int:
             "number of bytes"
         )
     return int(found)
+
+
+def part(value: str) -> float:
+    """Give a part of something: ``5%`` or ``0.05``.
+
+    Raises
+    ------
+    ValueError
+        It is none, or not between 0 and all.
+    """
+    number, sign, rest = value.strip().partition("%")
+    try:
+        found = float(number) / (100 if sign else 1)
+    except ValueError:
+        found = math.nan
+    if rest or not 0 < found <= 1:
+        raise ValueError(f"not a part such as 5% or 0.05: {value!r}")
+    return found
 
 
 def text(count: float) -> str:

@@ -1,9 +1,11 @@
 """What is remembered to save time: the thing it depends on is changed here."""
 
+import os
 import random
 import shutil
 import sys
 import types
+import warnings
 
 import numpy as np
 
@@ -107,3 +109,33 @@ def test_the_source_of_a_function_with_other_code_is_its_own(tmp_path):
     sources = {one.source for one in cache.core.store.by_name("f")}
     assert len(sources) == 2
     assert any("return (x,)" in one for one in sources)
+
+
+def test_repeated_hits_are_counted_once_and_in_full(tmp_path):
+    """In the uses of the entry and in the sums by name, also beside a fork."""
+    cache = nbcache.Cache(tmp_path / "c")
+    f = cache.cached(lambda x: x, name="f", track="none")
+    for _ in range(30):
+        f(1)
+    child = os.fork()
+    if not child:
+        cache.core.store.history.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+    (use,) = cache.core.store.history.uses().values()
+    assert use.hits == 29
+    found = {(one.what, one.count) for one in cache.core.store.history.tallies()}
+    assert found == {("hit", 29), ("new", 1)}
+
+
+def test_an_entry_of_somebody_else_does_not_take_the_short_way(tmp_path):
+    """With ``trust = "none"``, nothing stored is used, learnt or not."""
+    cache = nbcache.Cache(tmp_path / "c")
+    ran = []
+    f = cache.cached(lambda x: ran.append(x) or x, name="f", track="none")
+    for _ in range(5):
+        f(1)
+    with config.using(trust="none"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        f(1)
+    assert ran == [1, 1]

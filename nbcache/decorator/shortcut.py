@@ -299,7 +299,7 @@ class _Learnt:
         if opened is None:
             return None, None
         try:
-            if not _is_alone(opened, place.digest):
+            if not (opened.is_mine and _is_alone(opened, place.digest)):
                 return None, None
             value = _alone(opened, self._options.mmap)
             if value is NOTHING:
