@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from nbcache import config, explaining, trace
+from nbcache import config, environment, explaining, trace
 from nbcache.candidates import Candidates
 from nbcache.conditions import failed, marked
 from nbcache.errors import (
@@ -34,6 +34,7 @@ from nbcache.outcome import (
     Request,
     Restored,
     Task,
+    hit_outcome,
     outcomes,
 )
 from nbcache.storage.entry import Entry
@@ -315,21 +316,13 @@ class Core:
     def _note_hit(self, request: Request, entry: Entry, seconds: float) -> None:
         self.store.history.note_hit(entry.key, entry.seconds)
         self._note(
-            Outcome(
-                name=request.name,
-                kind=request.kind,
-                key=entry.key,
-                hit=True,
-                reason="",
-                stored=True,
-                seconds=seconds,
-                saved=entry.seconds,
-                bytes=entry.bytes,
-                created=entry.created,
-                variables=tuple(str(row[0]) for row in entry.variables),
-            ),
-            request.notebook,
+            hit_outcome(request.name, request.kind, entry, seconds), request.notebook
         )
+
+    def note_again(self, told: Outcome, seconds: float) -> None:
+        """Note a hit like an earlier one, which took other seconds."""
+        outcomes.append((told, seconds))
+        self.store.history.note_again(told, seconds, notebook_name())
 
     def refuse(self, name: str, kind: str, refused: str, seconds: float) -> None:
         """Note a run that has no key, and say why it was not stored."""
@@ -380,4 +373,5 @@ def _texts(text: str) -> tuple[str, ...]:
 
 def notebook_name() -> str:
     """Give the notebook or script that is running, as far as it can be known."""
-    return os.environ.get("JPY_SESSION_NAME", "")
+    found = environment.stored("JPY_SESSION_NAME")
+    return "" if found is None else os.fsdecode(found)

@@ -131,11 +131,14 @@ def _reached(store: Store, known: list[dict[str, Any]]) -> list[Entry]:
 
 def _nearest(earlier: list[Entry], request: Request, key: Key) -> Entry | None:
     ranked: list[tuple[int, bool, int]] = []
+    now = {part.label: part.digest for part in key.parts}
     for number, entry in enumerate(earlier):
         try:
-            differing = Key.from_json(entry.parts).differing(key)
-        except (ValueError, TypeError):
+            # not `Key.differing`: this is done for each entry at each miss
+            then = {str(row[0]): str(row[1]) for row in entry.parts}
+        except (IndexError, TypeError):
             continue
+        differing = [one for one in {**then, **now} if then.get(one) != now.get(one)]
         if differing:
             elsewhere = entry.notebook != request.notebook
             ranked.append((len(differing), elsewhere, number))

@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar, cast
 
 from nbcache.decorator.invocation import Invocation
 from nbcache.decorator.references import CachedRef, values_of
+from nbcache.decorator.shortcut import NOTHING
 from nbcache.decorator.wrapper import Wrapper
 
 __all__ = ["CachedFunction"]
@@ -20,6 +21,9 @@ class CachedFunction(Wrapper[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the result: the stored one, or what the function computes."""
         core = self._options.core()
+        found = self._shortcut.find(core, args, kwargs)
+        if found is not NOTHING:
+            return cast(R, found)
         if self._is_off(core):
             values, named = values_of(args, kwargs)
             return cast(R, self._function(*values, **named))
@@ -32,14 +36,15 @@ class CachedFunction(Wrapper[P, R]):
                     call.keep(self._function(*call.args, **call.kwargs))
         finally:
             call.release()
+        if isinstance(call, Invocation) and not call.must_run:
+            self._shortcut.learn(core, call.request)
         return cast(R, call.value())
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute a call in any case, and store the result."""
         core = self._options.core()
         if self._is_off(core):
-            values, named = values_of(args, kwargs)
-            return cast(R, self._function(*values, **named))
+            return self.uncached(*args, **kwargs)
         call = self._invocation(core, args, kwargs, True)
         try:
             with call:

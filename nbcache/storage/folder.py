@@ -90,16 +90,26 @@ class Folder:
         ValueError
             Not a key, or not a slug.
         """
+        return Path(self.checked_name(key, slug))
+
+    def checked_name(self, key: str, slug: str = "") -> str:
+        """Give the file of a key as text.
+
+        Raises
+        ------
+        ValueError
+            Not a key, or not a slug.
+        """
         if not _KEY.fullmatch(key):
             raise ValueError(f"not a key: {key!r}")
         if slug and not _SLUG.fullmatch(slug):
             raise ValueError(f"not a slug: {slug!r}")
-        return Path(self.name(key, slug))
+        return self.name(key, slug)
 
     def name(self, key: str, slug: str = "") -> str:
         """Give the file of a key as text, unchecked: several times faster."""
         name = f"{slug}-{key}.npz" if slug else f"{key}.npz"
-        return os.path.join(self._entries, key[:2], name)
+        return f"{self._entries}{os.sep}{key[:2]}{os.sep}{name}"
 
     def lock(self, key: str) -> Path:
         """Give the lock file of a key."""

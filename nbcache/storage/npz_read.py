@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -33,7 +32,7 @@ from nbcache.storage.npz_layout import (
     descriptor,
     parse_directory,
 )
-from nbcache.storage.plain_files import OPEN_FLAGS, stat_id_of
+from nbcache.storage.plain_files import OPEN_FLAGS, require_plain, stat_id_of
 from nbcache.storage.private_copy import is_at_risk, private_copy
 from nbcache.storage.when_gone import close, when_gone
 
@@ -108,6 +107,8 @@ class Archive:
         if len(tail) < self.size - start:
             tail = self._bytes(start, self.size)
         self._tail, self._tail_start = tail, start
+        # of a small file
+        self.whole = None if start else tail
         trailer = Trailer.from_bytes(tail[-TRAILER_BYTES:])
         check_structure(trailer, self.size, tail)
         return trailer
@@ -145,14 +146,7 @@ class Archive:
             opened.extend(map(os.open, (path,), (OPEN_FLAGS,)))
             descriptor = opened[0]
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise DamagedEntry("not a regular file")
-            if status.st_size < TRAILER_BYTES + END.size:
-                raise DamagedEntry("shorter than any entry")
-            if limit_bytes is not None and status.st_size > limit_bytes:
-                raise DamagedEntry(
-                    f"{status.st_size} bytes, more than the {limit_bytes} allowed"
-                )
+            require_plain(status, TRAILER_BYTES + END.size, limit_bytes)
             if is_at_risk(status):
                 descriptor = opened[0] = private_copy(descriptor, status.st_size)
                 status = os.fstat(descriptor)

@@ -33,8 +33,8 @@ from nbcache.storage.trust import signer
 
 __all__ = ["Content", "Opened", "Store"]
 
-MEMORY_BYTES = 256_000_000
-"""What a process keeps of the entries that were hits, at most."""
+REREAD_BYTES = 4_000_000
+"""What a process keeps of entries that have to be read at each hit, at most."""
 
 FLUSH_AFTER_S = 1.0
 """Results that took longer to compute are flushed to the disk when stored."""
@@ -49,7 +49,9 @@ class Content:
     outputs: Any = None
 
 
-_recent: Recent[Opened] = Recent(MEMORY_BYTES)
+_recent: Recent[Opened] = Recent()
+# decoded small files, of no use unless the file read anew has the very same bytes
+_reread: Recent[Opened] = Recent(REREAD_BYTES, reads=True)
 
 
 class Store(Catalog):
@@ -153,9 +155,22 @@ class Store(Catalog):
             opened = self._open(path, key)
         except FileNotFoundError:
             return None
-        if memory and self.verify != "always" and opened.is_mine:
+        if opened.is_mine and memory and self.verify != "always":
             _recent.keep(self.place.name(key, slug), opened)
+        elif opened.is_mine and opened.is_whole:
+            _reread.keep(self.place.name(key, slug), opened)
         return opened
+
+    def standing_entry(self, path: str, memory: bool = True) -> Opened | None:
+        """Give what is kept of a small entry if that stands there now, to look at.
+
+        Without memory, the file is read and all its bytes are compared.
+        """
+        if self.trust == "none":
+            return None
+        if memory and self.verify != "always":
+            return _recent.standing(path)
+        return _reread.standing(path)
 
     def _open(self, path: Path, key: str) -> Opened:
         is_mappable = is_local(str(self.folder))
