@@ -1,0 +1,384 @@
+"""Objects in a bucket: the far side of a shared store, with all that can go wrong there.
+
+`Remote` speaks to an object store through `obstore` (S3, Google, Azure, files).  A
+request that fails is tried again a few times, then the store is left alone for a while,
+so that whoever waits for a result hardly waits for the network; callers see one
+`OSError`.  Requests run in a thread, so that an interrupt reaches the user at once.
+
+Create-only and compare-and-swap writes are what one key, one value and leases between
+hosts rest on.  Some servers accept the conditions and ignore them, so a probe tries
+them out (`Remote.conditional`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit
+
+__all__ = ["MOST_BYTES", "Remote", "RemoteError", "Version", "shown_url"]
+
+Answer = TypeVar("Answer")
+
+MOST_BYTES = 5_000_000_000
+"""Bytes of the largest object: what S3 takes in one request, as conditions need."""
+
+CONNECT_S, SILENT_S = 2.0, 5.0
+RETRIES, RETRYING_S = 2, 6.0
+PATIENCE_S = 15.0
+SLOWEST_BYTES_PER_S = 500_000
+PAUSES_S = (60.0, 900.0)
+CHUNK = 1 << 20
+
+
+class RemoteError(OSError):
+    """The shared store did not do what was asked; it may do so later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What stands under a name: its e_tag, and bytes."""
+
+    e_tag: str
+    size: int
+
+
+def shown_url(url: str) -> str:
+    """Give a URL as it may be shown: without user, password and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class Remote:
+    """The objects under a URL.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://bucket/prefix``, or what else `obstore` knows.
+    tell : callable (str)
+        Called with one line about what does not work; says each text once.
+
+    Notes
+    -----
+    Thread-safe.  A forked child has no remote: the threads of its parent's connections
+    are gone, and a request would wait for ever.
+    """
+
+    def __init__(self, url: str, tell: Callable[[str], None]) -> None:
+        self.url = shown_url(url)
+        self._whole_url = url
+        self._tell = tell
+        self._objects: Any = None
+        self._process = os.getpid()
+        self._guard = threading.Lock()
+        self._conditional: bool | None = None
+        self._silent_until = 0.0
+        self._pause_s = PAUSES_S[0]
+        self.is_writable = True
+
+    def __repr__(self) -> str:
+        return f"Remote({self.url!r})"
+
+    # --- whether it can be used
+
+    def is_usable(self) -> bool:
+        """Say whether a request is worth trying now."""
+        if os.getpid() != self._process:
+            return False
+        return time.monotonic() >= self._silent_until and self._opened()
+
+    def _opened(self) -> bool:
+        with self._guard:
+            if self._objects is None:
+                self._objects = self._open()
+            return self._objects is not False
+
+    def _open(self) -> Any:
+        if importlib.util.find_spec("obstore") is None:
+            self._tell(
+                f"results are not shared with {self.url}: the package obstore is "
+                "missing (pip install 'nbcache[remote]')"
+            )
+            return False
+        store: Any = importlib.import_module("obstore.store")
+        endpoints = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+        endpoint = next(filter(None, map(os.environ.get, endpoints)), "")
+        client = {
+            "connect_timeout": timedelta(seconds=CONNECT_S),
+            "read_timeout": timedelta(seconds=SILENT_S),
+            "timeout": timedelta(hours=3),
+            # asked for in so many words; else obstore refuses
+            "allow_http": endpoint.startswith("http://"),
+        }
+        pauses = (timedelta(seconds=0.05), timedelta(seconds=1))
+        retry = {
+            "max_retries": RETRIES,
+            "retry_timeout": timedelta(seconds=RETRYING_S),
+            "backoff": {"init_backoff": pauses[0], "max_backoff": pauses[1], "base": 2},
+        }
+        own = {} if self._whole_url.startswith("file:") else {"client_options": client}
+        own |= {"mkdir": True} if not own else {"retry_config": retry}
+        try:
+            return store.from_url(self._whole_url, **own)
+        except Exception as error:  # its errors share no base but this
+            told = type(error).__name__
+            self._tell(f"results are not shared with {self.url}: {told}")
+            return False
+
+    @property
+    def conditional(self) -> bool | None:
+        """Whether conditions of writes are kept; None: not tried yet."""
+        return self._conditional
+
+    def keeps_conditions(self) -> bool:
+        """Say whether conditions are kept, after trying if need be.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be tried now.
+        """
+        if self._conditional is None:
+            self._conditional = self._probe()
+            if not self._conditional:
+                self._tell(
+                    f"{self.url} ignores conditions of writes: results are shared, but "
+                    "hosts may compute the same at the same time"
+                )
+        return self._conditional
+
+    def _probe(self) -> bool:
+        name = f"probe/{uuid.uuid4().hex}"
+        try:
+            self._ask("put", name, b"1", mode="create")
+        except _Exists:
+            pass  # the answer to an earlier attempt was lost: nobody else has the name
+        try:
+            first = self.version(name)
+            again = self.create(name, b"2") is not None
+            stale = self.replace(name, b"3", '"0"') is not None
+            found = self.read(name, 1)
+            return not (again or stale) and found is not None and found[0] == b"1"
+        except NotImplementedError:
+            return False
+        finally:
+            del first
+            with suppress(RemoteError):
+                self.delete(name)
+
+    # --- requests
+
+    def version(self, name: str) -> Version | None:
+        """Tell what stands under a name; None for nothing.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be asked now.
+        """
+        try:
+            meta = self._ask("head", name)
+        except FileNotFoundError:
+            return None
+        return Version(meta["e_tag"] or "", meta["size"])
+
+    def ending(self, name: str, size: int) -> bytes | None:
+        """Give the last bytes of an object; None if there is none.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be read now.
+        """
+        wanted = {"range": {"suffix": size}}
+        try:
+            answer = self._ask("get", name, options=wanted)
+            return bytes(self._within(answer.bytes, PATIENCE_S))[-size:]
+        except FileNotFoundError:
+            return None
+
+    def read(self, name: str, most: int) -> tuple[bytes, str] | None:
+        """Give a small object and its e_tag; None if there is none.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be read now, or is larger than it may be.
+        """
+        try:
+            answer = self._ask("get", name)
+        except FileNotFoundError:
+            return None
+        if answer.meta["size"] > most:
+            raise RemoteError(f"{name} is larger than {most} bytes")
+        data = bytes(self._within(answer.bytes, PATIENCE_S))
+        return data, answer.meta["e_tag"] or ""
+
+    def download(self, name: str, file: BinaryIO, version: Version) -> bool:
+        """Copy an object into a file; False if it is no longer that version.
+
+        Raises
+        ------
+        RemoteError
+            It was cut, or is longer than it says.
+        """
+        wanted = {"if_match": version.e_tag} if version.e_tag else {}
+        try:
+            answer = self._ask("get", name, options=wanted)
+        except (FileNotFoundError, _Changed):
+            return False
+        pieces = answer.stream(min_chunk_size=CHUNK)
+        left = version.size
+        while (piece := self._within(lambda: next(pieces, b""), PATIENCE_S)) != b"":
+            left -= len(piece)
+            if left < 0:
+                break
+            file.write(piece)
+        if left:
+            raise RemoteError(f"{name} is not as long as it says")
+        return True
+
+    def create(self, name: str, data: Any) -> str | None:
+        """Make an object; give its e_tag, or None if there is one already.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be written now.
+        """
+        try:
+            return self._put(name, data, "create")
+        except _Exists:
+            return None
+
+    def replace(self, name: str, data: Any, e_tag: str) -> str | None:
+        """Replace a version of an object; give the new e_tag, None if it had gone.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be written now.
+        """
+        try:
+            return self._put(name, data, {"e_tag": e_tag})
+        except (_Changed, FileNotFoundError):
+            return None
+
+    def overwrite(self, name: str, data: Any) -> str | None:
+        """Put an object in the place of whatever is there; give its e_tag.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be written now.
+        """
+        return self._put(name, data, "overwrite")
+
+    def _put(self, name: str, data: Any, mode: Any) -> str:
+        patience = PATIENCE_S + len(data) / SLOWEST_BYTES_PER_S
+        answer = self._ask(
+            *("put", name, data), patience_s=patience, mode=mode, use_multipart=False
+        )
+        return answer["e_tag"] or ""
+
+    def delete(self, name: str) -> None:
+        """Delete an object, if there is one.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be deleted now.
+        """
+        with suppress(FileNotFoundError):
+            self._ask("delete", name)
+
+    def listed(self, under: str) -> Iterator[tuple[str, int]]:
+        """Give names and bytes of all objects under a prefix, a thousand a request.
+
+        Raises
+        ------
+        RemoteError
+            It cannot be listed now.
+        """
+        pages = iter(self._ask("list", under))
+        while page := self._within(lambda: next(pages, None), PATIENCE_S):
+            for one in page:
+                yield one["path"], one["size"]
+
+    # --- failures
+
+    def _ask(
+        self, verb: str, *given: Any, patience_s: float = PATIENCE_S, **options: Any
+    ) -> Any:
+        if not self.is_usable():
+            raise RemoteError(f"{self.url} is left alone for a while")
+        request = getattr(importlib.import_module("obstore"), verb)
+        return self._within(
+            lambda: request(self._objects, *given, **options), patience_s
+        )
+
+    def _within(self, request: Callable[[], Answer], patience_s: float) -> Answer:
+        """Do a request in a thread, so that waiting for it can be interrupted."""
+        answers: list[Answer] = []
+        failures: list[BaseException] = []
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                answers.append(request())
+            except BaseException as error:
+                failures.append(error)
+            finally:
+                done.set()
+
+        try:
+            threading.Thread(target=run, name="nbcache-remote", daemon=True).start()
+        except RuntimeError as error:  # the interpreter is shutting down
+            raise RemoteError(f"{self.url}: {error}") from None
+        if not done.wait(patience_s):
+            raise self._silenced("does not answer")
+        if failures:
+            raise self._error(failures[0])
+        self._pause_s = PAUSES_S[0]
+        return answers[0]
+
+    def _error(self, error: BaseException) -> BaseException:
+        """Say what an error of obstore means; it may hold credentials, so not in it."""
+        kind = type(error).__name__
+        if kind == "AlreadyExistsError":
+            return _Exists()
+        if kind == "PreconditionError":
+            return _Changed()
+        if kind in ("FileNotFoundError", "NotImplementedError"):
+            return error
+        if kind == "NotSupportedError":
+            return NotImplementedError(kind)
+        if kind in ("PermissionDeniedError", "UnauthenticatedError"):
+            return self._silenced("refuses access")
+        return self._silenced("cannot be reached")
+
+    def _silenced(self, what: str) -> RemoteError:
+        self._silent_until = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, PAUSES_S[1])
+        self._tell(
+            f"the shared store {self.url} {what}: results are computed and kept here"
+        )
+        return RemoteError(f"{self.url} {what}")
+
+
+class _Exists(Exception):
+    """There is an object of that name."""
+
+
+class _Changed(Exception):
+    """The object is not the version that was named."""
