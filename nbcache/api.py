@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from nbcache import config, info, loading, why
 from nbcache.cache import Core, notebook_name
-from nbcache.cores import core_of, core_with, default_core
+from nbcache.cores import OWN_SETTINGS, core_of, core_with, default_core
 from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import options_of
 from nbcache.keys.key import Key
+from nbcache.maintenance import Maintained
 from nbcache.outcome import Hit, Miss, Outcome, Request, outcomes
 from nbcache.switches import disabled, read_only, refreshing
 
@@ -47,10 +48,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-_OWN_SETTINGS = ("compress", "durability", "enabled", "read_only", "refresh", "verify")
-
-
-class Cache:
+class Cache(Maintained):
     """A cache in a folder of its own.
 
     Parameters
@@ -58,8 +56,8 @@ class Cache:
     directory : path, optional
         Made at the first write; None: the default cache, found anew for each call.
     **settings
-        ``enabled, read_only, refresh, compress, verify, durability`` for this cache
-        alone.
+        ``enabled, read_only, refresh, compress, verify, durability, trust, max_size,
+        eviction`` for this cache alone.
 
     Raises
     ------
@@ -71,9 +69,9 @@ class Cache:
         self, directory: str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
         self._folder = None if directory is None else Path(directory).absolute()
-        for name in settings.keys() - set(_OWN_SETTINGS):
+        for name in settings.keys() - set(OWN_SETTINGS):
             raise ValueError(
-                f"a Cache has the settings {', '.join(_OWN_SETTINGS)}, not {name!r}; "
+                f"a Cache has the settings {', '.join(OWN_SETTINGS)}, not {name!r}; "
                 "nbcache.configure sets those of the process"
             )
         self._settings = {
@@ -137,28 +135,6 @@ class Cache:
     def load(self, key_or_name: str) -> dict[str, Any]:
         """Give the values of a stored result, running nothing; see `load`."""
         return loading.load_values(self.core, key_or_name)
-
-    def clear(self, name: str | None = None, *, all: bool = False) -> int:
-        """Delete the entries of a name (globs allowed), or all.
-
-        Returns
-        -------
-        int
-            How many entries were deleted.
-
-        Raises
-        ------
-        ValueError
-            Neither a name nor ``all=True``, or both.
-        UnknownName
-            No entry has that name.
-        """
-        if (name is None) != all:
-            raise ValueError("clear takes either a name or all=True")
-        store = self.core.store
-        if all:
-            return store.clear()
-        return store.delete(info.matching(self.core, [str(name)]))
 
     def explain(self, name: str) -> str:
         """Say what became of the last request of a name, and why.
@@ -384,9 +360,9 @@ def load(key_or_name: str) -> dict[str, Any]:
     return _default.load(key_or_name)
 
 
-def clear(name: str | None = None, *, all: bool = False) -> int:
+def clear(name: str | None = None, *, all: bool = False, **chosen: Any) -> int:
     """Delete entries of the default cache; see `Cache.clear`."""
-    return _default.clear(name, all=all)
+    return _default.clear(name, all=all, **chosen)
 
 
 def explain(name: str) -> str:

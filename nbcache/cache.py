@@ -40,6 +40,7 @@ from nbcache.outcome import (
 from nbcache.storage.entry import Entry
 from nbcache.storage.locks import single_flight, single_flight_async
 from nbcache.storage.store import Store
+from nbcache.storage.trust import foreign_met
 from nbcache.trace.observed import entry_key
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
@@ -115,7 +116,7 @@ class Core:
         """Decide: a hit, or a miss with its reason. Changes nothing."""
         if request.refresh:
             return Miss("refreshed")
-        if not request.read:
+        if not request.read or self.store.trust == "none":
             return Miss("disabled")
         return Candidates(self.store, request).find() or explaining.explained(
             self.store, request
@@ -310,9 +311,11 @@ class Core:
             )
         elif miss.reason == "untrusted":
             warn(
-                f"an entry for {request.name!r} exists but was not used: "
-                f"{miss.detail}; computed afresh"
+                f"an entry for {request.name!r} exists but was not used, so it is "
+                f"computed afresh: {miss.detail}"
             )
+            if told := foreign_met(request.key.digest):
+                warn(told)
         elif failed(miss):
             warn(f"the entry of {request.name!r} was not used: {miss.detail}")
         return miss

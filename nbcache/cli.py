@@ -1,20 +1,21 @@
-"""The command line: ``nbcache ls | info | why | clear | path | demo``."""
+"""The command line: ``nbcache ls | info | why | trust | path | demo``, and more."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from nbcache import api, config, info, why
+from nbcache import api, cli_maintenance, config, info, trusting, why
+from nbcache.cli_maintenance import NO_ENTRY, OK, PROBLEMS, WRONG_USE, agreed, fail
 from nbcache.errors import NbcacheError, UnknownName
+from nbcache.selection import Selection
 
 __all__ = ["main"]
-
-OK, PROBLEMS, WRONG_USE, NO_ENTRY = 0, 1, 2, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,20 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UnknownName as error:
-        return _fail(str(error), NO_ENTRY)
+        return fail(str(error), NO_ENTRY)
     except (NbcacheError, ValueError) as error:
-        return _fail(str(error), WRONG_USE)
+        return fail(str(error), WRONG_USE)
     except BrokenPipeError:
         # whoever read has gone; nor must Python complain when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except OSError as error:
-        return _fail(str(error), PROBLEMS)
-
-
-def _fail(text: str, code: int) -> int:
-    print(f"nbcache: {text}", file=sys.stderr)
-    return code
+    except (OSError, sqlite3.Error) as error:
+        return fail(str(error), PROBLEMS)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
     ls = commands.add_parser("ls", help="list the entries, newest first")
     ls.add_argument("--sort", choices=("age", "size", "hits", "cost"), default="age")
+    ls.add_argument("--stale", action="store_true", help="only what is not current")
+    ls.add_argument("--tag", metavar="T", default="", help="only with this tag")
     ls.add_argument("--limit", type=_count, metavar="N", help="show at most N")
     ls.add_argument("--json", action="store_true", help="print JSON")
     ls.set_defaults(command=_ls)
@@ -80,12 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     tell.add_argument("name")
     tell.set_defaults(command=_why)
 
-    clear = commands.add_parser("clear", help="delete entries")
-    clear.add_argument("names", nargs="*", metavar="NAME", help="names; globs allowed")
-    clear.add_argument("--all", action="store_true", help="all entries")
-    clear.add_argument("-n", "--dry-run", action="store_true", help="only say which")
-    clear.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    clear.set_defaults(command=_clear)
+    cli_maintenance.add_to(commands)
+
+    tell = commands.add_parser(
+        "trust", help="show what entries of others hold, and sign them as yours"
+    )
+    tell.add_argument("path", metavar="FILE|DIR", type=Path)
+    tell.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    tell.set_defaults(command=_trust)
 
     path = commands.add_parser("path", help="print the folder of the store")
     path.set_defaults(command=_path)
@@ -115,7 +115,12 @@ _ORDERS: dict[str, str] = {
 
 
 def _ls(parsed: argparse.Namespace) -> int:
-    table = info.rows(_cache(parsed).core)
+    core = _cache(parsed).core
+    table = info.rows(core)
+    if parsed.stale or parsed.tag:
+        chosen = Selection(tag=parsed.tag, stale=parsed.stale).of(core)
+        keys = {entry.key for entry in chosen}
+        table = [one for one in table if one["key"] in keys]
     table.sort(key=lambda one: one[_ORDERS[parsed.sort]], reverse=True)
     shown = table[: parsed.limit] if parsed.limit else table
     print(json.dumps(shown, indent=1) if parsed.json else info.table_text(shown))
@@ -137,35 +142,26 @@ def _why(parsed: argparse.Namespace) -> int:
     return OK
 
 
-def _clear(parsed: argparse.Namespace) -> int:
-    if bool(parsed.names) == parsed.all:
-        return _fail("clear takes names, or --all", WRONG_USE)
-    core = _cache(parsed).core
-    store = core.store
-    chosen = store.entries() if parsed.all else info.matching(core, parsed.names)
-    what = info.amount_text(chosen)
-    if parsed.dry_run:
-        names = ", ".join(sorted({entry.name for entry in chosen}))
-        print(f"would delete {what}: {names or 'nothing'}")
-        return OK
-    if not parsed.yes and not _confirmed(what):
+def _trust(parsed: argparse.Namespace) -> int:
+    found = trusting.examined(parsed.path)
+    wanted = [one for one in found if one.entry and not one.is_mine]
+    for one in found:
+        if one.is_mine:
+            continue
+        print(one, file=sys.stdout if one.entry else sys.stderr)
+    code = PROBLEMS if any(one.refused for one in found) else OK
+    if not wanted:
+        print(f"nothing to sign: {sum(one.is_mine for one in found)} are yours already")
+        return code
+    what = f"{len(wanted)} entr{'y' if len(wanted) == 1 else 'ies'}"
+    question = f"Sign {what}? From then on, all of it counts as written by you."
+    if not parsed.yes and not agreed(f"sign {what}", question, "nothing signed"):
         return WRONG_USE
-    _ = store.clear() if parsed.all else store.delete(chosen)
+    for one in wanted:
+        trusting.signed(one)
     if not parsed.quiet:
-        print(f"deleted {what}")
-    return OK
-
-
-def _confirmed(what: str) -> bool:
-    """Ask on a terminal; elsewhere demand the flag."""
-    if not sys.stdin.isatty():
-        _fail(f"would delete {what}: add -y to do it", WRONG_USE)
-        return False
-    answer = input(f"Delete {what}? This cannot be undone. [y/N] ")
-    if answer.strip().lower() in ("y", "yes"):
-        return True
-    print("nothing deleted")
-    return False
+        print(f"signed {what}")
+    return code
 
 
 def _path(parsed: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations
+from nbcache import durations, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -58,6 +58,15 @@ def _seconds_or_never(name: str, value: Any) -> float | None:
     return _seconds(name, value)
 
 
+def _size_or_none(name: str, value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    try:
+        return sizes.size(value)
+    except ValueError as error:
+        raise ValueError(f"setting {name}: {error}") from None
+
+
 def _count(name: str, value: Any) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not text.isdecimal():
@@ -95,6 +104,18 @@ class Settings:
     min_seconds: float = _setting(
         0.0, "Store only what took longer to compute: s, or 2s, 1m", read=_seconds
     )
+    max_size: int | None = _setting(
+        5_000_000_000,
+        "Size above which entries go that are worth least to keep: 500MB, 5GB, bytes, "
+        "or none for no limit",
+        read=_size_or_none,
+    )
+    eviction: str = _setting(
+        "greedy-dual-size",
+        "Which go first: what is computed again fastest for its size and was not used "
+        "for long; what was used longest ago; none",
+        ("greedy-dual-size", "lru", "none"),
+    )
     keep: int = _setting(
         0,
         "Code versions of a cell to keep under one name in a notebook; 0: all",
@@ -123,6 +144,12 @@ class Settings:
         "first",
         "When an entry's checksum is compared: first use in a process, always, never",
         ("first", "always", "never"),
+    )
+    trust: str = _setting(
+        "mine",
+        "Whose entries are used: mine (those that you signed), data (anybody's, but "
+        "only data, text and pictures of them), none (nothing is used, only stored)",
+        ("mine", "data", "none"),
     )
     durability: str = _setting(
         "auto",
@@ -234,7 +261,20 @@ def _from_pyproject() -> Mapping[str, Any]:
         warnings.warn(f"{path} was not read: {error}", CacheWarning, stacklevel=4)
         return {}
     found = table.get("tool", {}).get("nbcache", {})
-    return found if isinstance(found, dict) else {}
+    return _without_trust(found) if isinstance(found, dict) else {}
+
+
+def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out trust in others: a cloned repository must not ask for it."""
+    if found.get("trust") != "data":
+        return found
+    warnings.warn(
+        'pyproject.toml: trust = "data" counts only where you say it yourself: '
+        "NBCACHE_TRUST, %config NbCache.trust, or Cache(trust=...)",
+        CacheWarning,
+        stacklevel=5,
+    )
+    return {name: value for name, value in found.items() if name != "trust"}
 
 
 def configure(**settings: Any) -> None:

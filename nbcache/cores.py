@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from nbcache import config
-from nbcache.cache import Core
+from nbcache.cache import Core, warn
 from nbcache.storage.store import Store
 
-__all__ = ["core_of", "core_with", "default_core"]
+__all__ = ["OWN_SETTINGS", "core_of", "core_with", "default_core"]
+
+OWN_SETTINGS = (
+    *("compress", "durability", "enabled", "eviction", "max_size", "read_only"),
+    *("refresh", "trust", "verify"),
+)
+"""Settings that a cache may have for itself."""
 
 
 @functools.lru_cache(maxsize=32)
-def _store(folder: str, verify: str, durability: str) -> Store:
-    return Store(Path(folder), verify=verify, durability=durability)
+def _store(folder: str, **named: Any) -> Store:
+    store = Store(Path(folder), **named)
+    told = store.place.exposure()
+    if told:
+        warn(told)
+    return store
 
 
 def core_with(folder: Path, settings: config.Settings) -> Core:
     """Give the core of a folder, by settings of its own."""
-    store = _store(str(folder), settings.verify, settings.durability)
+    store = _store(
+        str(folder),
+        verify=settings.verify,
+        durability=settings.durability,
+        trust=settings.trust,
+        max_bytes=settings.max_size,
+        eviction=settings.eviction,
+    )
     return Core(store, settings)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from nbcache import sizes
 from nbcache.cache import Core
 from nbcache.errors import UnknownName
 from nbcache.outcome import NOT_WORTH_IT, Outcome, outcomes
@@ -28,9 +29,11 @@ __all__ = [
     "amount_text",
     "bytes_text",
     "entry_text",
+    "fitting",
     "frame",
     "matching",
     "notice",
+    "printable",
     "rows",
     "seconds_text",
     "table_text",
@@ -39,14 +42,12 @@ __all__ = [
     "when_text",
 ]
 
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-
 
 def rows(core: Core, name: str | None = None) -> list[dict[str, Any]]:
     """Give the entries of a cache as plain rows (`storage.rows`), newest first."""
     store = core.store
     listing = store.listing() if name is None else Listing.of(store.by_name(name))
-    return listed.rows(listing, _uses(core), states(listing))
+    return listed.rows(listing, _uses(core), states(listing), store.pins())
 
 
 def _uses(core: Core) -> dict[str, Use]:
@@ -68,7 +69,8 @@ def frame(core: Core) -> pd.DataFrame:
     import pandas as pd
 
     listing = core.store.listing()
-    values: dict[str, Any] = {**listed.columns(listing, _uses(core), states(listing))}
+    told = _uses(core), states(listing), core.store.pins()
+    values: dict[str, Any] = {**listed.columns(listing, *told)}
     for name in ("name", "kind", "variables", "tags", "notebook"):
         # each text is made one of pandas' once
         texts = pd.Series([getattr(one, name) for one in listing.alike], dtype=str)
@@ -95,7 +97,7 @@ class Totals:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        count = f"{self.entries} entr{'y' if self.entries == 1 else 'ies'}"
+        count = counted(self.entries)
         hits = f"{self.hits} hit{'' if self.hits == 1 else 's'}"
         saved = seconds_text(self.saved)
         return f"{count}, {bytes_text(self.bytes)} on disk, {hits}, {saved} saved"
@@ -133,21 +135,28 @@ def matching(core: Core, names: Iterable[str]) -> list[Entry]:
     entries = core.store.entries()
     found: dict[str, Entry] = {}
     for name in names:
-        chosen = [
-            entry
-            for entry in entries
-            if fnmatchcase(entry.name, name) or entry.name == name or entry.key == name
-        ]
+        fit = set(fitting({entry.name for entry in entries}, name))
+        chosen = [entry for entry in entries if entry.name in fit or entry.key == name]
         if not chosen:
             raise unknown(name, {entry.name for entry in entries})
         found.update((entry.file, entry) for entry in chosen)
     return list(found.values())
 
 
+def fitting(names: Iterable[str], glob: str) -> list[str]:
+    """Give the names that a name or glob means, sorted."""
+    return sorted(one for one in names if fnmatchcase(one, glob) or one == glob)
+
+
+def counted(count: int) -> str:
+    """Say how many entries there are."""
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
+
+
 def amount_text(entries: Sequence[Entry]) -> str:
     """Say how many entries there are, and their size."""
     size = bytes_text(sum(entry.bytes for entry in entries))
-    return f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'} ({size})"
+    return f"{counted(len(entries))} ({size})"
 
 
 def unknown(name: str, names: Iterable[str]) -> UnknownName:
@@ -164,11 +173,7 @@ def unknown(name: str, names: Iterable[str]) -> UnknownName:
 
 def bytes_text(size: float) -> str:
     """Give a number of bytes with a unit of powers of 1000."""
-    units = iter(_UNITS)
-    unit = next(units)
-    while size >= 1000 and unit != _UNITS[-1]:
-        size, unit = size / 1000, next(units)
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    return sizes.text(size)
 
 
 def seconds_text(seconds: float) -> str:
@@ -195,14 +200,15 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
     """Give a row as texts, for people."""
     return {
         "key": one["key"],
-        "name": one["name"],
-        "kind": one["kind"],
-        "variables": one["variables"],
+        "name": printable(one["name"]),
+        "kind": printable(one["kind"]),
+        "variables": printable(one["variables"]),
         "size": bytes_text(one["size"]),
         "hits": str(one["hits"]),
         "cost": seconds_text(one["cost"]),
         "saved": seconds_text(one["saved"]),
         "created": when_text(one["created"]),
+        "pinned": "pinned" if one.get("pinned") else "",
     }
 
 
@@ -211,19 +217,19 @@ def table_text(table: list[dict[str, Any]]) -> str:
     if not table:
         return "the cache is empty"
     texts = [cells(one) for one in table]
+    shown = [*_SHOWN, "pinned"] if any(text["pinned"] for text in texts) else _SHOWN
     widths = {
         name: min(40, max(len(name), *(len(text[name]) for text in texts)))
-        for name in _SHOWN
+        for name in shown
     }
-    lines = [_line({name: name for name in _SHOWN}, widths)]
+    lines = [_line({name: name for name in shown}, widths)]
     lines += [_line(text, widths) for text in texts]
     return "\n".join([*lines, str(totals(table))])
 
 
 def _line(text: dict[str, str], widths: dict[str, int]) -> str:
     shown = []
-    for name in _SHOWN:
-        width = widths[name]
+    for name, width in widths.items():
         cut = text[name] if len(text[name]) <= width else text[name][: width - 1] + "…"
         shown.append(cut.rjust(width) if name in _RIGHT else cut.ljust(width))
     return "  ".join(shown).rstrip()
@@ -240,6 +246,8 @@ def entry_text(core: Core, entry: Entry) -> str:
         f"  computed  in {seconds_text(entry.seconds)}",
         f"  hits      {use.hits}, {seconds_text(use.saved)} saved",
     ]
+    if not core.store.unpinned([entry]):
+        lines.append("  pinned    stays, whatever has to go")
     if entry.notebook:
         lines.append(f"  notebook  {entry.notebook}")
     for name, kind, size in entry.variables:
@@ -253,7 +261,12 @@ def entry_text(core: Core, entry: Entry) -> str:
         lines.append(f"  depends   {label}{': ' + summary if summary else ''}")
     versions = ", ".join(f"{name} {number}" for name, number in entry.packages.items())
     lines.append(f"  versions  {versions}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """Give a text in which nothing steers a terminal: entries may be of others."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 # --- notices

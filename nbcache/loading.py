@@ -12,7 +12,6 @@ from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
 from nbcache.info import unknown
 from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
-from nbcache.storage import codec
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Opened
 
@@ -76,13 +75,10 @@ def _newest(core: Core, wanted: str) -> Entry:
 
 def _decoded(opened: Opened) -> dict[str, Any]:
     scope = vars(sys.modules["__main__"])
-    return codec.decode(
-        opened.tree,
-        lambda member: opened.archive.read(member, "copy"),
+    return opened.decode(
         live=_unchanged_inputs(opened.entry, scope),
         classes=UserClasses(),
         namespace=scope,
-        allow_pickle=True,
     )
 
 

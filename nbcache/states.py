@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nbcache.keys import origin, source
+from nbcache.storage.entry import Entry
+from nbcache.storage.foreign import is_modest
 from nbcache.storage.listing import Alike, Listing
 from nbcache.trace.observed import Observed, Today, file_stat
 
-__all__ = ["CURRENT", "states"]
+__all__ = ["CURRENT", "by_key", "states"]
 
 CURRENT = "current"
 SUPERSEDED = "superseded"
@@ -56,6 +59,12 @@ def states(listing: Listing) -> list[str]:
     return found.tolist()  # type: ignore[no-any-return]
 
 
+def by_key(entries: Iterable[Entry]) -> dict[str, str]:
+    """Give the states of entries by their keys."""
+    listing = Listing.of(entries)
+    return dict(zip(listing.keys, states(listing), strict=True))
+
+
 def _newest_codes(listing: Listing) -> dict[tuple[str, str, str], str]:
     """Give the code of the newest entry of each name and notebook."""
     newest = np.full(len(listing.alike), -np.inf)
@@ -75,11 +84,16 @@ def _limit(one: Alike) -> float:
     return math.inf if one.expires_after is None else one.expires_after
 
 
+_MOST_READ = 1 << 30
+"""Bytes of files that one listing compares; what is beyond counts as unchanged."""
+
+
 @dataclass
 class _Judge:
     """Looks at each file and each package once."""
 
     today: Today = field(default_factory=Today)
+    room: int = _MOST_READ
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def fault(self, one: Alike) -> str:
@@ -101,9 +115,20 @@ class _Judge:
                     return False
                 if found is None or found[2] != one.stat[2]:
                     return True
+            if not self._is_worth_reading(one):
+                return False
             return self.today.observe(one.kind, one.name).digest != one.digest
         except (OSError, ValueError, TypeError, KeyError):
             return True
+
+    def _is_worth_reading(self, one: Observed) -> bool:
+        """Say whether to compare contents: listings show what nobody has verified."""
+        if one.kind in ("tree", "matches"):
+            return is_modest("file", one.name)
+        if one.kind == "file":
+            found = file_stat(one.name)
+            self.room -= found[2] if found else 0
+        return self.room >= 0
 
     def _is_of_other_libraries(self, one: Alike) -> bool:
         made = one.python.split(".")[:2]

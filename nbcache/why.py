@@ -45,13 +45,17 @@ def why_text(core: Core, name: str, notebook: str = "") -> str:
     own = [entry for entry in entries if entry.name == meant]
     if not found:
         return _without_history(meant, own[0])
-    told = [_told(core, one, own, len(found) > 1) for one in here or found]
+    try:
+        told = [_told(core, one, own, len(found) > 1) for one in here or found]
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return f"what is remembered of {meant} is not what nbcache writes"
     return "\n\n".join(told)
 
 
 def _outcomes(core: Core) -> list[dict[str, Any]]:
     try:
-        return core.store.history.outcomes()
+        found = core.store.history.outcomes()
+        return [one for one in found if type(one.get("name")) is str]
     except (OSError, sqlite3.Error):
         return []
 

@@ -249,7 +249,7 @@ def test_clear_takes_either_names_or_all(store, arguments):
     """Neither and both are wrong use."""
     ran = on(store, "clear", *arguments, "-y")
     assert ran.returncode == 2
-    assert "clear takes names, or --all" in ran.stderr
+    assert "clear takes names, --tag, --stale or --older; or --all" in ran.stderr
     assert names(store) == ["clean", "fit", "fit"]
 
 
@@ -287,3 +287,10 @@ def test_wrong_use_exits_with_2(tmp_path, arguments):
     ran = nbcache(tmp_path / "store", *arguments)
     assert ran.returncode == 2
     assert "usage: nbcache" in ran.stderr
+
+
+def test_maintenance_in_a_process_of_its_own(store):
+    """verify, gc and stats; more of them in `test_cli_maintenance`."""
+    assert on(store, "verify").stdout.startswith("3 entries (")
+    assert "3 entries" in on(store, "gc", "-n").stdout
+    assert on(store, "stats").stdout.splitlines()[-1].startswith("in all")

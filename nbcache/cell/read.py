@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nbcache import explaining, outputs, randomness
+from nbcache import explaining, randomness
 from nbcache.cache import Core
 from nbcache.cell.figures import FIGURES
+from nbcache.cell.harmless import shown_of
 from nbcache.cell.replay import replay
 from nbcache.cell.task import RESULT
 from nbcache.errors import NotCached
 from nbcache.keys.classes import UserClasses
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
-from nbcache.storage import codec
 from nbcache.storage.entry import Entry
+from nbcache.storage.foreign import require_new_names
 from nbcache.storage.inplace import CHANGED, Writes
 
 __all__ = ["read_newest"]
@@ -61,17 +62,16 @@ def read_newest(
         raise NotCached(f"the entry of {name!r} has just been deleted")
     namespace = shell.user_ns
     try:
-        values = codec.decode(
-            opened.tree,
-            lambda member: opened.archive.read(member, "copy"),
+        values = opened.decode(
             live={**(live or {}), **namespace},
             classes=UserClasses(namespace),
             namespace=namespace,
             reach=reached,
-            allow_pickle=True,
         )
+        if not opened.is_mine:
+            require_new_names(values, namespace)
         writes = Writes(values.pop(CHANGED, ()))
-        shown = outputs.from_json(opened.outputs or [])
+        shown = shown_of(opened)
     except LookupError as error:
         raise NotCached(f"{name!r} needs what is not here: {error}") from error
     finally:

@@ -19,6 +19,7 @@ from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
 from nbcache.cell.definitions import imported_data, imported_names, repeated_nodes
 from nbcache.cell.effects import mutation
+from nbcache.cell.harmless import require_own_names, shown_of
 from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.line_names import line_names, renamed
 from nbcache.cell.logs import LogSettings
@@ -335,10 +336,11 @@ class CellTask:
         """
         drawn = figures.open_figures()
         before, state = dict(self.namespace), opened.entry.state
-        recorded = outputs.from_json(opened.outputs or [])
-        shown = renamed(recorded, state, self.body, self.shell)
+        shown = renamed(shown_of(opened), state, self.body, self.shell)
         try:
             values = self._decoded(opened)
+            if not opened.is_mine:
+                require_own_names(values, state, self.identity.flow)
             put_around = surroundings.prepared(state)
             random = values.pop(randomness.RANDOM, {})
             result = values.pop(RESULT, None)
@@ -370,14 +372,11 @@ class CellTask:
         figures.require_none_open(opened.entry.state)
         live = {**self.identity.values, **self.identity.inputs}
         live |= self._functions() | imported_data(self.body.tree.body)
-        return codec.decode(
-            opened.tree,
-            lambda name: opened.archive.read(name, "copy"),
+        return opened.decode(
             live=live,
             classes=self._classes,
             namespace=self.namespace,
             reach=reached,
-            allow_pickle=True,
         )
 
     def _roll_back(self, before: Mapping[str, Any]) -> None:

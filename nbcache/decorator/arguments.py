@@ -27,6 +27,8 @@ def kept_arguments(bound: inspect.BoundArguments) -> Any:
     names = [*bound.arguments, *_keywords(bound)]
     if any(secret.is_secret_name(name) for name in names):
         return None
+    if any(secret.holds_secret(value) for value in bound.arguments.values()):
+        return None
     try:
         encoded = codec.encode({"args": list(bound.args), "kwargs": dict(bound.kwargs)})
     except (NbcacheError, RecursionError):

@@ -272,14 +272,12 @@ class CallTask:
         state = opened.entry.state
         if VALUE in opened.held:
             return opened.held[VALUE]
-        values = codec.decode(
-            opened.tree,
-            lambda name: opened.archive.read(name, self.options.mmap),
+        values = opened.decode(
+            mode=self.options.mmap,
             live=self._live(),
             classes=UserClasses(),
             namespace=self._namespace(),
             reach=reached,
-            allow_pickle=True,
         )
         Writes(values.get(CHANGED, ())).apply(undoable=False)
         if FAILURE in values:

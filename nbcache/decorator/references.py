@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from nbcache import trace
+from nbcache import config, trace
 from nbcache.decorator.named import functions
 from nbcache.errors import NbcacheError, NotCached, UnstorableValue
 from nbcache.keys import hashing
@@ -110,21 +110,21 @@ class CachedRef(Generic[R]):
         return self.digest
 
 
-@functools.lru_cache(maxsize=32)
 def _store(folder: str) -> Store:
-    return Store(Path(folder))
+    return _store_with(folder, config.current().trust)
+
+
+@functools.lru_cache(maxsize=32)
+def _store_with(folder: str, trust: str) -> Store:
+    return Store(Path(folder), trust=trust)
 
 
 def loaded(opened: Opened, name: str) -> Any:
     """Decode the value of an entry by itself, without the call that it belongs to."""
     function = functions.get(name)
     own = None if function is None else unwrap(function)
-    values = codec.decode(
-        opened.tree,
-        lambda member: opened.archive.read(member, "copy"),
-        classes=UserClasses(),
-        namespace=getattr(own, "__globals__", None),
-        allow_pickle=True,
+    values = opened.decode(
+        classes=UserClasses(), namespace=getattr(own, "__globals__", None)
     )
     return values[VALUE]
 

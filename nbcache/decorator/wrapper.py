@@ -314,7 +314,7 @@ class Wrapper(Generic[P, R]):
         store = self._options.core().store
         uses, found = store.history.uses(), store.by_name(self._own_name)
         listing = Listing.of(found)
-        return rows(listing, uses, states(listing))
+        return rows(listing, uses, states(listing), store.pins())
 
     def cache_info(self) -> CacheInfo:
         """Give functools' figures (misses: entries), plus bytes and seconds saved."""

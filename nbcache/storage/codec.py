@@ -183,6 +183,7 @@ def decode(
     namespace: dict[str, Any] | None = None,
     reach: Reach | None = None,
     allow_pickle: bool = False,
+    most_bytes: int | None = None,
 ) -> dict[str, Any]:
     """Give the values back; nothing that exists is changed.
 
@@ -198,7 +199,11 @@ def decode(
         As for the `LiveIndex` of `encode`.
     allow_pickle : bool
         Whether pickled parts may be loaded, which runs code of the entry, and modules
-        be imported.  Without it, no tree makes anything run but our own constructors.
+        be imported.  Without it, no tree makes anything run but our own constructors,
+        the user's classes and what `register_type` was given.
+    most_bytes : int, optional
+        For what this user did not sign: only data is decoded (`storage.foreign`), and
+        no more than so many bytes are taken from members.
 
     Raises
     ------
@@ -213,7 +218,9 @@ def decode(
     """
     decoder: Decoder | None = None
     try:
-        decoder = Decoder(tree, read, live or {}, classes, namespace, allow_pickle)
+        decoder = Decoder(
+            tree, read, live or {}, classes, namespace, allow_pickle, most_bytes
+        )
         decoder.reach = reach
         return {
             decoder.value(name): decoder.value(node) for name, node in tree["values"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbcache.storage import sharing
+from nbcache.storage import lent, sharing
 from nbcache.storage.codec_dtypes import spec_of
 from nbcache.storage.codec_members import SMALL, Members
 from nbcache.storage.codec_nodes import Array, Node
@@ -71,6 +71,7 @@ class _Place:
     spec: Any
     fixed: bool = False
     alone: bool = False
+    lends: bool = False
     name: str | None = None
     done: bool = False
 
@@ -189,11 +190,11 @@ class ArrayPlaces:
         if place is not None and place.name is None:
             place.name = name
 
-    def alone(self, node: list[Any]) -> None:
+    def alone(self, node: list[Any], *, lends: bool = False) -> None:
         """Ask for an array to have memory of its own, whatever it shares now."""
         place = self._by_node.get(id(node))
         if place is not None:
-            place.alone = True
+            place.alone, place.lends = True, lends
 
     def may_stack(self, parent: list[Any], index: int) -> None:
         """Take in a sequence of nodes that may become one array."""
@@ -216,7 +217,8 @@ class ArrayPlaces:
         for place in self._places:
             if place.node[0] == "=":
                 place.node = encoder.current(place.node)
-        sharers = [place for place in self._places if not place.alone]
+        lent.borrow(self._places, encoder)
+        sharers = [one for one in self._places if not (one.alone or one.done)]
         live = encoder.live.arrays() if sharers else []
         known = [*(place.array for place in sharers), *live]
         count = len(sharers)
@@ -343,21 +345,16 @@ def _share_live(places: list[_Place], live: list[Array], encoder: Encoder) -> No
         for base in live:
             if sharing.cover([base, place.array]) == 0 and not place.fixed:
                 node = encoder.live.node(base)
-                place.node[:2] = ["view", _live_view(place, base, node)]
+                place.node[:2] = [
+                    "view",
+                    lent.live_view(place.array, place.spec, base, node),
+                ]
                 place.done = True
                 break
         else:
             raise Inseparable(
                 place, "shares memory with an input, but not as a part of it"
             )
-
-
-def _live_view(place: _Place, base: Array, node: Node) -> list[Any]:
-    layout = [spec_of(base.dtype), list(base.shape), list(base.strides)]
-    view = sharing.view_of(place.array, sharing.extent(base)[0])
-    # as writable as that one is by then
-    view[3] = view[3] or not sharing.is_writeable(base)
-    return [node, place.spec, view, layout]
 
 
 def _store(place: _Place, members: Members) -> None:

@@ -11,6 +11,7 @@ from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage.codec_dtypes import Layout, layout
 from nbcache.storage.codec_nodes import INTERNAL, Array, Node, Unresolved, decoders
 from nbcache.storage.codec_sequences import unpacked
+from nbcache.storage.foreign import data_kinds
 
 if TYPE_CHECKING:
     from nbcache.storage.codec import ClassRule
@@ -20,7 +21,23 @@ __all__ = ["Decoder"]
 
 # going through items that take no space would not end
 _MOST_EMPTY = 1000
+# more keys stand in the tree only if someone wants them to
+_FEW_KEYS, _MOST_ALIKE = 1000, 100
 _PLAIN = frozenset((type(None), bool, int, float, str))
+
+
+def _require_spread(keys: list[Any]) -> None:
+    """Refuse keys that were chosen so that they hash alike: they take hours to enter.
+
+    Raises
+    ------
+    DamagedEntry
+        They were.
+    """
+    hashes = np.fromiter(map(hash, keys), np.int64, len(keys))
+    _, counts = np.unique(hashes, return_counts=True)
+    if counts.max() > _MOST_ALIKE:
+        raise DamagedEntry("the keys of the entry's tree collide")
 
 
 class Decoder:
@@ -36,6 +53,9 @@ class Decoder:
         As for the encoder.
     trusted : bool
         Whether pickled parts may be loaded and modules imported.
+    most_bytes : int, optional
+        Given for what this user did not sign: only data is decoded, out of arrays of so
+        many bytes in all, however often the tree refers to them.
     """
 
     def __init__(
@@ -46,13 +66,16 @@ class Decoder:
         classes: ClassRule | None,
         namespace: dict[str, Any] | None,
         trusted: bool,
+        most_bytes: int | None = None,
     ) -> None:
         self.tree = tree
+        self._kinds = decoders if most_bytes is None else data_kinds()
+        self._room = most_bytes
         self.live: Mapping[str, object] = live
         self.reach: Reach | None = None
         self.rule = classes
         self.namespace = namespace
-        self.trusted = trusted
+        self.trusted: bool = trusted
         self.object_groups: dict[int, Array] = {}
         self.leaves: list[Any] | None = None
         self.read_error: OSError | None = None
@@ -72,7 +95,7 @@ class Decoder:
         if len(node) == 3:
             return self._numbered_value(node)
         name, content = node
-        kind = decoders[name]
+        kind = self._kinds[name]
         value = kind.make(self, content)
         if kind.fill is not None:
             kind.fill(self, value, content)
@@ -82,7 +105,7 @@ class Decoder:
         name, content, number = node
         if number in self._numbered:  # something before referred to it
             return self._numbered[number]
-        kind = decoders[name]
+        kind = self._kinds[name]
         value = kind.make(self, content)
         if kind.fill is None:
             # a cycle made it already
@@ -115,6 +138,8 @@ class Decoder:
         self._hashing += 1
         values = unpacked(self, content)
         self._hashing -= 1
+        if not self.trusted and len(values) > _FEW_KEYS:
+            _require_spread(values)
         return values
 
     # ------------------------------------------------------------ data
@@ -128,7 +153,15 @@ class Decoder:
             raise
         if type(array) is not np.ndarray or array.dtype.hasobject:
             raise DamagedEntry(f"member {name!r} is no plain array")
+        self._take(array.nbytes)
         return array
+
+    def _take(self, nbytes: int) -> None:
+        """Keep count of what a foreign tree makes out of its file."""
+        if self._room is not None:
+            self._room -= nbytes
+            if self._room < 0:
+                raise DamagedEntry("the entry's tree takes too much memory")
 
     def blob(self, content: Any) -> Array:
         """Give data that is ours, not the user's."""
@@ -153,6 +186,7 @@ class Decoder:
         array = np.ndarray(shape, dtype, data, start, order="F" if fortran else "C")
         if nbytes == 0 and array.size:
             return array  # of items without bytes, of which there may be billions
+        self._take(nbytes)
         # copied, as arrays with memory of their own can be resized
         own = array.copy("K")
         own.flags.writeable = array.flags.writeable

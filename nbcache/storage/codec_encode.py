@@ -309,12 +309,15 @@ class Encoder:
         self.leaves.append((value, node))
         return node
 
-    def alone(self, array: Array) -> Node:
-        """Give the node of an array whose memory nobody else is to share again."""
+    def alone(self, array: Array, *, lends: bool = False) -> Node:
+        """Give the node of an array whose memory nobody else is to share again.
+
+        But for read-only views of it, where it lends them.
+        """
         write = encoders[np.ndarray]
         node = write(self, array.view())
         if type(node) is list:
-            self.arrays.alone(node)
+            self.arrays.alone(node, lends=lends)
         return node
 
     def blob(self, array: Array) -> Any:

@@ -98,7 +98,7 @@ def _write_objects(encoder: Encoder, value: Array) -> Node:
 def _objects(decoder: Decoder, content: Any) -> Array:
     spec, shape, how, items, *shared = content
     dtype = dtype_of(spec, objects=True)
-    if not dtype.hasobject:
+    if not dtype.hasobject or dtype.kind not in "OT" or dtype.names is not None:
         raise ValueError(f"{dtype} holds no objects")
     length = count(decoder, items)
     if not shared:

@@ -121,6 +121,8 @@ def count(decoder: Decoder, content: Any) -> int:
         return len(content)
     ((kind, blob),) = content.items()
     if kind == "split":
+        if blob[2] > decoder.blob(blob[0]).nbytes + 1:
+            raise ValueError("a sequence of texts is not as long as it says")
         return int(blob[2])
     if kind in ("str", "bytes", "ragged"):
         return len(decoder.blob(blob[1])) - 1
@@ -166,14 +168,20 @@ def _split(decoder: Decoder, blob: Any) -> list[str]:
 
 def _cut(decoder: Decoder, blob: Any) -> list[str]:
     text = decoder.blob(blob[0]).tobytes().decode(*_ANY_TEXT)
-    return [
-        text[start:stop] for start, stop in pairwise(decoder.blob(blob[1]).tolist())
-    ]
+    return [text[start:stop] for start, stop in pairwise(_offsets(decoder, blob[1]))]
 
 
 def _cut_bytes(decoder: Decoder, blob: Any) -> list[bytes]:
-    data, offsets = decoder.blob(blob[0]).tobytes(), decoder.blob(blob[1]).tolist()
+    data, offsets = decoder.blob(blob[0]).tobytes(), _offsets(decoder, blob[1])
     return [data[start:stop] for start, stop in pairwise(offsets)]
+
+
+def _offsets(decoder: Decoder, content: Any) -> list[int]:
+    """Give where each item begins; items that overlap would take any memory."""
+    offsets = decoder.blob(content)
+    if not decoder.trusted and (np.diff(offsets.astype(np.int64)) < 0).any():
+        raise ValueError("the items of a sequence overlap")
+    return offsets.tolist()  # type: ignore[no-any-return]
 
 
 def _ragged(decoder: Decoder, blob: Any) -> list[Any]:

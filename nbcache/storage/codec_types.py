@@ -31,6 +31,8 @@ __all__ = ["fill_dict", "pairs"]
 
 # longer bytes stand outside the tree
 _LONGEST_BYTES = 64
+# nodes of keys and values that stand one after the other
+_MOST_IN_TURN = 2 * SHORTEST
 _ANY_TEXT = ("utf-8", "surrogatepass")
 _DOUBLE = struct.Struct("<d")
 _BITS = struct.Struct("<Q")
@@ -159,6 +161,8 @@ def fill_dict(decoder: Decoder, value: dict[Any, Any], content: Any) -> None:
         # not Counter's update, which adds
         dict.update(value, zip(names, unpacked(decoder, items), strict=True))
         return
+    if not decoder.trusted and len(content) > _MOST_IN_TURN:
+        raise ValueError("a dictionary as no encoder writes it")
     nodes = iter(content)
     for node in nodes:
         key = decoder.key(node)
@@ -286,11 +290,17 @@ def _write_zone(encoder: Encoder, value: Any) -> Node:
     return ["ZoneInfo", value.key] if value.key else encoder.leaf(value)
 
 
+def _fraction(numerator: Any, denominator: Any) -> Any:
+    if type(numerator) is not int or type(denominator) is not int:
+        raise TypeError("a fraction is made of whole numbers")  # "1e999999999" is none
+    return import_module("fractions").Fraction(numerator, denominator)
+
+
 _composed(
     "fractions.Fraction",
     "Fraction",
     lambda value: (value.numerator, value.denominator),
-    _late("fractions", "Fraction"),
+    _fraction,
 )
 _spelled("decimal.Decimal", "Decimal", str, _late("decimal", "Decimal"))
 _spelled("uuid.UUID", "UUID", lambda value: value.hex, _late("uuid", "UUID"))

@@ -29,6 +29,7 @@ under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as ui
 ``options``           options of the magic or decorator, as data
 ``source``            text of the cell or function
 ``call``              bound arguments of a function's call, if kept
+``author``            `storage.trust.Signer.author` of who wrote it, as it claims
 ====================  ==========================================================
 
 A field of more than 8 KiB stands as a member of its own, ``__nbcache__/<field>.npy``,
@@ -47,6 +48,7 @@ from typing import Any
 import numpy as np
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage.entry_fields import malformed
 from nbcache.storage.npz import SCHEMA
 
 __all__ = ["INTERNAL", "LARGE", "Entry", "read_manifest", "write_manifest"]
@@ -84,6 +86,7 @@ class Entry:
     adopted: float = 0.0
     state: dict[str, Any] = field(default_factory=dict)
     call: Any = None
+    author: str = ""
     schema: int = SCHEMA
     bytes: int = 0
     file: str = ""
@@ -114,8 +117,9 @@ class Entry:
             entry = cls(**given)
         except TypeError as error:
             raise DamagedEntry(f"manifest: {error}") from error
-        if not all(isinstance(one, str) for one in (entry.key, entry.name)):
-            raise DamagedEntry("manifest: key and name must be text")
+        wrong = malformed(entry)
+        if wrong:
+            raise DamagedEntry(f"manifest: {wrong} is not what it should be")
         return entry
 
 

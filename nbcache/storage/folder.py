@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Folder", "is_key", "key_of"]
+__all__ = ["Folder", "is_key", "key_of", "made_real", "require_real"]
 
+_BESIDE = ("locks", "tmp", "damaged")
 _KEY = re.compile(r"[0-9a-f]{32,64}")
 _SLUG = re.compile(r"[A-Za-z0-9_]{1,60}")
 _FILE = re.compile(r"(?:[A-Za-z0-9_]{1,60}-)?([0-9a-f]{32,64})\.npz")
@@ -37,6 +38,28 @@ def key_of(file: str) -> str | None:
     """Give the key in the name of an entry's file; None if it is no such name."""
     match = _FILE.fullmatch(file)
     return match[1] if match else None
+
+
+_REMEDY = "Entries of others are not used, but they could delete yours"
+
+
+def require_real(folder: Path) -> Path:
+    """Give a folder back; what is written there stays in the store.
+
+    Raises
+    ------
+    OSError
+        It is a link, or something else than a folder, or not there.
+    """
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        raise NotADirectoryError(f"{folder} is no folder of the store's own")
+    return folder
+
+
+def made_real(folder: Path) -> Path:
+    """Make a private folder if it is missing, and give it; see `require_real`."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return require_real(folder)
 
 
 class Folder:
@@ -80,12 +103,39 @@ class Folder:
         """Give the lock file of a key."""
         return self.path / "locks" / f"{key}.lock"
 
+    @property
+    def evictor_lock(self) -> Path:
+        """The lock file of who evicts, or replaces a broken database."""
+        return self.path / "locks" / "evictor.lock"
+
+    def exposure(self) -> str:
+        """Say that others may write to the folder; '' if they may not, or it is new."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return ""
+        if not stat.S_ISDIR(found.st_mode):
+            return ""
+        if getattr(os, "geteuid", lambda: found.st_uid)() != found.st_uid:
+            return f"the store {self.path} belongs to another user. {_REMEDY}"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"others may write to the store {self.path} (chmod 700). {_REMEDY}"
+        return ""
+
     def make(self) -> None:
-        """Make the folder and what belongs into it, all private."""
+        """Make the folder and what belongs into it, all private.
+
+        Raises
+        ------
+        OSError
+            It cannot be made, or what is in its place is something else.
+        """
         if self._is_made():
             return
-        for folder in ("entries", "locks", "tmp", "damaged"):
-            (self.path / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        # by itself: as a parent it would get the mode that the umask leaves
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in ("entries", *_BESIDE):
+            made_real(self.path / folder)
         for path, data in (
             (self.entries / "CACHEDIR.TAG", _TAG),
             (self.path / ".gitignore", b"*\n"),
@@ -99,19 +149,25 @@ class Folder:
     def _is_made(self) -> bool:
         # whoever deletes the folder deletes it whole; what comes last is looked at
         made = (f"{self._entries}/CACHEDIR.TAG", f"{self.path}/.gitignore")
-        folders = (f"{self.path}/{one}" for one in ("locks", "tmp", "damaged"))
-        return all(map(os.path.exists, (*made, *folders)))
+        folders = (self._entries, *(f"{self.path}/{one}" for one in _BESIDE))
+        try:
+            # no links: what is written through one lands elsewhere
+            real = (stat.S_ISDIR(os.lstat(one).st_mode) for one in folders)
+            return all(real) and all(map(os.path.exists, made))
+        except OSError:
+            return False
 
     @cached_property
-    def _origin(self) -> str:
+    def origin(self) -> str:
+        """How the names of this host's temporaries begin."""
         host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:40]
         return host or "host"
 
     @contextmanager
     def temporary(self) -> Iterator[tuple[BinaryIO, Path]]:
         """Open a new private file in the same file system; removed at the end."""
-        name = f"{self._origin}-{os.getpid()}-{uuid.uuid4().hex}"
-        path = self.path / "tmp" / name
+        name = f"{self.origin}-{os.getpid()}-{uuid.uuid4().hex}"
+        path = require_real(self.path / "tmp") / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
@@ -122,9 +178,12 @@ class Folder:
     def stamps(self) -> dict[str, int]:
         """Give the folders that hold entries, and when names came or went, in ns."""
         try:
+            require_real(self.entries)
             with os.scandir(self.entries) as scan:
                 return {
-                    one.name: one.stat().st_mtime_ns for one in scan if one.is_dir()
+                    one.name: one.stat().st_mtime_ns
+                    for one in scan
+                    if one.is_dir(follow_symlinks=False)
                 }
         except OSError:
             return {}
@@ -135,18 +194,23 @@ class Folder:
         for folder in self.stamps() if folders is None else folders:
             path = self.entries / folder
             # between the two looks it may have gone
-            names = os.listdir(path) if path.is_dir() else []  # noqa: PTH208
-            found.update((name, path / name) for name in names if _FILE.fullmatch(name))
+            with suppress(OSError):
+                for name in os.listdir(require_real(path)):  # noqa: PTH208
+                    key = key_of(name)
+                    if key and folder == key[:2]:
+                        found[name] = path / name
         return found
+
+    def holds(self, path: Path) -> bool:
+        """Say whether something stands at an entry's place, in folders of the store."""
+        try:
+            require_real(self.entries)
+            require_real(path.parent)
+            os.lstat(path)
+        except OSError:
+            return False
+        return True
 
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
         return (self.entries / "CACHEDIR.TAG").is_file()
-
-    def empty(self) -> None:
-        """Delete all entries: out of the way in one step, then one by one."""
-        self.make()
-        aside = self.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
-        self.entries.replace(aside)
-        self.make()
-        shutil.rmtree(aside, ignore_errors=True)

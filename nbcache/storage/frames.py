@@ -21,6 +21,7 @@ from nbcache.storage.frames_arrays import (
     write_array,
 )
 from nbcache.storage.frames_scalars import write_scalar
+from nbcache.storage.lent import lends
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_decode import Decoder
@@ -161,7 +162,9 @@ def _set_details(decoder: Decoder, value: Any, details: list[Node]) -> Any:
 
 def _write_series(encoder: Encoder, value: Any) -> Node:
     def content() -> list[Any]:
-        data = inner(encoder, value._values, alone=not shares_memory())
+        (block,) = value._mgr.blocks
+        alone = not shares_memory()
+        data = inner(encoder, value._values, alone=alone, lends=lends(block))
         labels = [encoder.node(value.index), encoder.node(value.name)]
         return [data, *labels, *_details(encoder, value)]
 
@@ -192,7 +195,7 @@ def _write_frame(encoder: Encoder, value: Any) -> Node:
         blocks = [
             [
                 _places(block.mgr_locs.as_array),
-                inner(encoder, block.values, alone=alone),
+                inner(encoder, block.values, alone=alone, lends=lends(block)),
             ]
             for block in value._mgr.blocks
         ]

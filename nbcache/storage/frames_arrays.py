@@ -37,11 +37,13 @@ def shares_memory() -> bool:
     return pd.options.mode.copy_on_write is not True
 
 
-def inner(encoder: Encoder, values: Any, *, alone: bool) -> Node:
-    """Give the node of the values inside a pandas object."""
+def inner(encoder: Encoder, values: Any, *, alone: bool, lends: bool = False) -> Node:
+    """Give the node of the values inside a pandas object; `lends`: see `lent`."""
     if type(values) is not np.ndarray:
         return encoder.node(encoder.keep(values))
-    return encoder.alone(values) if alone else encoder.node(encoder.keep(values))
+    if alone:
+        return encoder.alone(values, lends=lends)
+    return encoder.node(encoder.keep(values))
 
 
 # ---------------------------------------------------------------- arrays

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbcache.storage import arrow_stream
 from nbcache.storage.codec_nodes import Node, Write, finders, kind
 from nbcache.storage.codec_sequences import unpacked
 
@@ -54,7 +55,10 @@ def _bytes(encoder: Encoder, buffer: Any) -> Any:
 def _buffer(decoder: Decoder, content: Any) -> Any:
     import pyarrow as pa
 
-    return pa.py_buffer(decoder.blob(content))
+    data = decoder.blob(content)
+    if not decoder.trusted:
+        arrow_stream.check(data.data)
+    return pa.py_buffer(data)
 
 
 def _stream(table: Any) -> Any:

@@ -54,17 +54,33 @@ def _fill(decoder: Decoder, value: Any, content: Any) -> None:
 
 def _check(value: Any) -> None:
     """Fail if compiled code would follow an index out of its array."""
-    form = value.format
+    form = type(value).__name__[:3]  # the attribute may be one of the entry's
     if form in ("csr", "csc", "bsr"):
         state = dict(vars(value))
         value.check_format(full_check=True)
         vars(value).update(state)  # the check puts copies in their place
     elif form == "coo":
         value._check()
+    elif form == "lil":
+        _check_rows(value)
     elif form == "dia":
         rows, _ = value.data.shape
         if value.offsets.shape != (rows,) or len(np.unique(value.offsets)) != rows:
             raise ValueError("a matrix by diagonals has wrong offsets")
+
+
+def _check_rows(value: Any) -> None:
+    """Fail unless a matrix by rows has a column in range for each of its values."""
+    count, width = value.shape
+    rows, data = value.rows, value.data
+    if not rows.shape == data.shape == (count,):
+        raise ValueError("a matrix by rows has more or fewer rows than it says")
+    for places, items in zip(rows.tolist(), data.tolist(), strict=True):
+        sound = type(places) is type(items) is list and len(places) == len(items)
+        if not sound or any(
+            type(place) is not int or not 0 <= place < width for place in places
+        ):
+            raise ValueError("a matrix by rows has values outside it")
 
 
 kind("sparse", _make, _fill)

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from nbcache.errors import DamagedEntry
 from nbcache.storage import listing
+from nbcache.storage.database import Database, stored_text
 from nbcache.storage.entry import Entry
 from nbcache.storage.folder import key_of
 
-__all__ = ["Index", "connect", "stored_text"]
+__all__ = ["Index", "Row", "stored_text"]
+
+Result = TypeVar("Result")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -33,6 +36,7 @@ CREATE INDEX IF NOT EXISTS entries_by_name ON entries (name);
 CREATE INDEX IF NOT EXISTS entries_by_key ON entries (key);
 """
 _WHOLE = _SCHEMA + listing.SCHEMA
+_VERSION = 2
 WRITE_AFTER_S = 5.0
 WRITE_AFTER_ENTRIES = 256
 LATEST_ENTRIES = 256
@@ -40,58 +44,15 @@ LATEST_ENTRIES = 256
 _FEW_FOLDERS = 32
 
 
-@contextmanager
-def connect(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """Open a database of ours for one transaction; a broken one is begun anew.
+class Row(NamedTuple):
+    """What is known of an entry without its metadata."""
 
-    Parameters
-    ----------
-    path : Path
-        The file; made with mode 0600 if missing.
-    schema : str
-        Statements that make its tables, harmless when repeated.
-
-    Raises
-    ------
-    OSError, sqlite3.Error
-        It can neither be opened nor made.
-    """
-    try:
-        connection = _open(path, schema)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        _set_aside(path)
-        connection = _open(path, schema)
-    with closing(connection), connection:
-        yield connection
-
-
-def _open(path: Path, schema: str) -> sqlite3.Connection:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    os.close(os.open(path, flags, 0o600))
-    connection = sqlite3.connect(path, timeout=10.0)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript(schema)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _set_aside(path: Path) -> None:
-    """Move a database that SQLite does not know as one out of the way."""
-    for suffix in ("", "-wal", "-shm"):
-        found = path.with_name(path.name + suffix)
-        if found.exists():
-            found.replace(path.with_name(f"{path.name}.bad{suffix}"))
-
-
-def stored_text(text: str) -> str:
-    """Give a name as SQLite takes it: a lone surrogate has no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    file: str
+    key: str
+    name: str
+    bytes: int
+    seconds: float
+    created: float
 
 
 class Index:
@@ -101,6 +62,8 @@ class Index:
     ----------
     path : Path
         The database file.
+    lock : Path, optional
+        The evictor's lock file; None: beside the database.
 
     Notes
     -----
@@ -109,8 +72,10 @@ class Index:
     killed process did not write, and what others read before, `reconcile` finds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: Path | None = None) -> None:
         self.path = path
+        lock = path.with_name(f"{path.name}.lock") if lock is None else lock
+        self._database = Database(path, _WHOLE, _VERSION, lock=lock)
         self._lock = threading.RLock()
         self._waiting: dict[str, Entry] = {}
         self._latest: dict[str, Entry] = {}
@@ -132,25 +97,26 @@ class Index:
     def flush(self) -> None:
         """Write what was noted; where that fails, the listing finds the files."""
         if self._waiting and self.path.parent.is_dir():
-            with suppress(OSError, sqlite3.Error), self._database():
-                pass
+            with suppress(OSError, sqlite3.Error):
+                self._run(lambda _database: None)
 
-    @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        """Open the database with all that was noted in it."""
+    def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do something in a database that has all that was noted."""
         with self._lock:
             waiting, self._waiting = list(self._waiting.values()), {}
             self._written = time.monotonic()
-            with connect(self.path, _WHOLE) as database:
+
+            def whole(database: sqlite3.Connection) -> Result:
                 _enter(database, waiting)
-                yield database
+                return work(database)
+
+            return self._database.run(whole)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Enter or replace rows."""
         known = list(entries)
         if known:
-            with self._database() as database:
-                _enter(database, known)
+            self._run(lambda database: _enter(database, known))
 
     def remove(self, files: Iterable[str]) -> None:
         """Drop rows by the names of their files."""
@@ -159,48 +125,87 @@ class Index:
             return
         for (file,) in gone:
             self._latest.pop(file, None)
-        with self._database() as database:
+
+        def work(database: sqlite3.Connection) -> None:
             database.executemany("DELETE FROM entries WHERE file = ?", gone)
-            listing.tidy(database)
+            listing.remove(database, (file for (file,) in gone))
+
+        self._run(work)
 
     def files(self, folders: Collection[str]) -> set[str]:
         """Give the names of the files in some folders that have a row."""
-        query = "SELECT file FROM listed"
-        with self._database() as database:
-            if len(folders) > _FEW_FOLDERS:
-                found = {row[0] for row in database.execute(query)}
-                return {one for one in found if (key_of(one) or "")[:2] in folders}
-            # all that begins so: no hexadecimal digit comes after g
-            query = f"{query} WHERE key >= ? AND key < ?"
+        if len(folders) > _FEW_FOLDERS:
+            found = self.all_files()
+            return {one for one in found if (key_of(one) or "")[:2] in folders}
+        # all that begins so: no hexadecimal digit comes after g
+        query = "SELECT file FROM listed WHERE key >= ? AND key < ?"
+
+        def work(database: sqlite3.Connection) -> set[str]:
             rows = (database.execute(query, (one, f"{one}g")) for one in folders)
             return {row[0] for some in rows for row in some}
 
+        return self._run(work)
+
+    def all_files(self) -> set[str]:
+        """Give the names of all files that have a row."""
+        query = "SELECT file FROM listed"
+        return self._run(lambda database: {row[0] for row in database.execute(query)})
+
     def folders(self) -> dict[str, int]:
         """Give the folders whose rows were right, and their times then in ns."""
-        with self._database() as database:
-            return dict(database.execute("SELECT name, mtime FROM folders"))
+        query = "SELECT name, mtime FROM folders"
+        return self._run(lambda database: dict(database.execute(query).fetchall()))
 
     def note_folders(self, right: Mapping[str, int], gone: Iterable[str]) -> None:
         """Keep when folders had the files that their rows tell."""
-        with self._database() as database:
-            database.executemany(
-                "DELETE FROM folders WHERE name = ?", [(name,) for name in gone]
-            )
-            database.executemany(
-                "INSERT OR REPLACE INTO folders VALUES (?, ?)", right.items()
-            )
+        dropped, kept = [(name,) for name in gone], list(right.items())
+
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany("DELETE FROM folders WHERE name = ?", dropped)
+            database.executemany("INSERT OR REPLACE INTO folders VALUES (?, ?)", kept)
+
+        self._run(work)
 
     def listing(self) -> listing.Listing:
         """Give all entries as columns, newest first."""
-        with self._database() as database:
-            return listing.Listing.read(database)
+        return self._run(listing.Listing.read)
 
     def sums(self) -> tuple[int, int]:
         """Give the number of entries and their bytes."""
-        with self._database() as database:
-            query = "SELECT count(*), coalesce(sum(bytes), 0) FROM listed"
-            count, size = database.execute(query).fetchone()
+        query = "SELECT count(*), coalesce(sum(bytes), 0) FROM listed"
+        count, size = self._run(lambda database: database.execute(query).fetchone())
         return count, size
+
+    def short_rows(self) -> list[Row]:
+        """Give all entries without their metadata."""
+        query = (
+            "SELECT file, key, alike, bytes, seconds, created FROM listed "
+            # somebody else may have written here
+            "WHERE typeof(created) = 'real' AND typeof(seconds) = 'real' "
+            "AND typeof(bytes) = 'integer'"
+        )
+
+        def work(database: sqlite3.Connection) -> list[Row]:
+            alike = database.execute("SELECT number, text FROM alike")
+            names = {number: _name(text) for number, text in alike}
+            return [
+                Row(file, key, names.get(number, ""), *figures)
+                for file, key, number, *figures in database.execute(query)
+                if key_of(str(file)) == key
+            ]
+
+        return self._run(work)
+
+    def of_files(self, files: Iterable[str]) -> list[Entry]:
+        """Give the entries of some files, as far as they have rows."""
+        query = "SELECT file, bytes, meta FROM entries WHERE file = ?"
+        wanted = [(file,) for file in files]
+        found = self._run(
+            lambda database: [
+                row for one in wanted for row in database.execute(query, one)
+            ]
+        )
+        return [entry for row in found if (entry := _entry(*row)) is not None]
 
     def latest(self, name: str, limit: int) -> list[Entry]:
         """Give the newest entries of a name: those noted here, if they are enough."""
@@ -218,10 +223,10 @@ class Index:
             query, values = f"{query} WHERE name = ?", (stored_text(name),)
         elif key is not None:
             query, values = f"{query} WHERE key = ?", (key,)
-        with self._database() as database:
-            found = database.execute(
-                f"{query} ORDER BY created DESC LIMIT ?", (*values, limit)
-            ).fetchall()
+        query = f"{query} ORDER BY created DESC LIMIT ?"
+        found = self._run(
+            lambda database: database.execute(query, (*values, limit)).fetchall()
+        )
         return [entry for row in found if (entry := _entry(*row)) is not None]
 
 
@@ -260,8 +265,17 @@ def _meta(entry: Entry) -> str:
     return json.dumps(plain)
 
 
-def _entry(file: str, size: int, meta: str) -> Entry | None:
+def _name(text: Any) -> str:
     try:
-        return Entry.from_json(json.loads(meta), file=file, bytes=size)
-    except (ValueError, DamagedEntry):
+        return str(listing.Alike.from_text(text).name)
+    except (ValueError, TypeError, RecursionError):
+        return ""
+
+
+def _entry(file: Any, size: Any, meta: Any) -> Entry | None:
+    """Give the entry of a row; None if the row is not one that was made here."""
+    try:
+        entry = Entry.from_json(json.loads(meta), file=file, bytes=size)
+    except (ValueError, TypeError, AttributeError, RecursionError, DamagedEntry):
         return None
+    return entry if key_of(entry.file) == entry.key else None

@@ -15,8 +15,9 @@ from typing import Any, Self
 import numpy as np
 
 from nbcache.storage.entry import Entry
+from nbcache.storage.folder import key_of
 
-__all__ = ["SCHEMA", "Alike", "Listing", "enter", "tidy"]
+__all__ = ["SCHEMA", "Alike", "Listing", "enter", "remove"]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS alike (number INTEGER PRIMARY KEY, text TEXT UNIQUE);
@@ -28,10 +29,6 @@ CREATE INDEX IF NOT EXISTS listed_by_key ON listed (key);
 CREATE INDEX IF NOT EXISTS listed_by_alike ON listed (alike);
 CREATE INDEX IF NOT EXISTS listed_by_bytes ON listed (bytes);
 CREATE TABLE IF NOT EXISTS folders (name TEXT PRIMARY KEY, mtime INTEGER NOT NULL);
-CREATE TRIGGER IF NOT EXISTS dropped AFTER DELETE ON entries BEGIN
-    DELETE FROM listed WHERE file = old.file;
-    DELETE FROM folders WHERE name = substr(old.key, 1, 2);
-END;
 """
 
 _LIBRARY = "library "
@@ -159,7 +156,10 @@ class Listing:
         """Read all entries of an index."""
         texts = database.execute("SELECT number, text FROM alike").fetchall()
         rows = database.execute(
-            "SELECT key, alike, created, seconds, bytes FROM listed"
+            "SELECT key, alike, created, seconds, bytes FROM listed "
+            # somebody else may have written here
+            "WHERE key NOT GLOB '*[^0-9a-f]*' AND typeof(created) = 'real' "
+            "AND typeof(seconds) = 'real' AND typeof(bytes) = 'integer'"
         ).fetchall()
         columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * 5
         keys, numbers, created, seconds, sizes = columns
@@ -205,6 +205,11 @@ def enter(database: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     )
 
 
-def tidy(database: sqlite3.Connection) -> None:
-    """Drop what no entry has in common any more."""
+def remove(database: sqlite3.Connection, files: Iterable[str]) -> None:
+    """Drop entries by the names of their files, and what no entry has in common."""
+    gone = list(files)
+    rows = [(file,) for file in gone]
+    database.executemany("DELETE FROM listed WHERE file = ?", rows)
+    folders = {(key[:2],) for file in gone if (key := key_of(file))}
+    database.executemany("DELETE FROM folders WHERE name = ?", folders)
     database.execute("DELETE FROM alike WHERE number NOT IN (SELECT alike FROM listed)")

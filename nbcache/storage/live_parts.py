@@ -15,7 +15,7 @@ from nbcache.storage.codec_nodes import Array
 from nbcache.storage.frames_arrays import shares_memory
 from nbcache.storage.slots import members
 
-__all__ = ["PLAIN", "Step", "attributes", "blocks", "follow", "parts"]
+__all__ = ["PLAIN", "Step", "attributes", "blocks", "follow", "parts", "spot"]
 
 PLAIN = frozenset((type(None), bool, int, float, str, bytes))
 _DICTS = (dict, OrderedDict, defaultdict, Counter)
@@ -118,9 +118,9 @@ def _frame_parts(frame: Any) -> Iterator[tuple[Step, object]]:
         is_shared = shares_memory()
         for i, one in enumerate(found):
             if is_shared:
-                yield ["b", _spot(i, one)], one.values
+                yield ["b", spot(i, one)], one.values
             elif type(one.values) is np.ndarray and one.values.dtype.kind == "O":
-                yield from _cells(_spot(i, one), one.values)
+                yield from _cells(spot(i, one), one.values)
 
 
 def _cells(spot: list[int], values: Array) -> Iterator[tuple[Step, object]]:
@@ -130,7 +130,7 @@ def _cells(spot: list[int], values: Array) -> Iterator[tuple[Step, object]]:
         yield from ((["e", [*spot, i]], part) for i, part in enumerate(items))
 
 
-def _spot(number: int, block: Any) -> list[int]:
+def spot(number: int, block: Any) -> list[int]:
     """Give number and columns of a block: equal frames may have others."""
     return [number, zlib.crc32(block.mgr_locs.as_array.tobytes())]
 
@@ -158,13 +158,16 @@ def _follow_frame(frame: Any, step: str, where: Any) -> Any:
         return frame.axes[where]
     number, columns, *place = where
     block = blocks(frame)[number]
-    if _spot(number, block) != [number, columns]:
+    if spot(number, block) != [number, columns]:
         raise LookupError("a frame that is laid out anew")
     if step == "e":
         return block.values.flat[place[0]]
     if shares_memory():
         return block.values
-    raise LookupError("a frame that shares its memory no more")
+    # as pandas lends it out
+    view = block.values.view()
+    view.flags.writeable = False
+    return view
 
 
 _IN_DICTS: dict[str, Callable[[Any, Any], Any]] = {

@@ -9,6 +9,7 @@ threads of a process share them.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections import Counter
@@ -23,7 +24,14 @@ try:
 except ImportError:  # not on Windows: no lock between processes there
     _fcntl = None
 
-__all__ = ["single_flight", "single_flight_async"]
+__all__ = [
+    "exclusive",
+    "is_held",
+    "lock_for_life",
+    "single_flight",
+    "single_flight_async",
+    "unlock",
+]
 
 NOTICE_AFTER_S = 2.0
 _POLL_S = (0.002, 0.1)
@@ -105,6 +113,37 @@ async def single_flight_async(
             await asyncio.sleep(pause)
         with _named(str(path)):
             yield
+
+
+@contextmanager
+def exclusive(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
+    """Hold a lock file that nobody else holds; give whether it is held.
+
+    Parameters
+    ----------
+    path : Path
+        Removed at the end.
+    wait_s : float
+        s to wait for who holds it; 0: not at all.
+
+    Notes
+    -----
+    Reentrant in a thread.  Where no lock can be had, it counts as held.
+    """
+    if _names()[str(path)]:
+        yield True
+        return
+    with _holding(path) as hold:
+        held = hold.attempt()
+        until = time.monotonic() + wait_s
+        while not held and time.monotonic() < until:
+            time.sleep(_POLL_S[0])
+            held = hold.attempt()
+        if not held:
+            yield False
+            return
+        with _named(str(path)):
+            yield True
 
 
 def _names() -> Counter[str]:
@@ -208,6 +247,7 @@ def _try(path: Path) -> int | None:
     _held.add(descriptor)
     taken = False
     try:
+        _require_own(descriptor, path)
         _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
         # the holder before us removed the file: a lock on it excludes nobody
         taken = _is_same_file(descriptor, path)
@@ -218,6 +258,19 @@ def _try(path: Path) -> int | None:
             _held.discard(descriptor)
             os.close(descriptor)
     return descriptor if taken else None
+
+
+def _require_own(descriptor: int, path: Path) -> None:
+    """Refuse to wait for a lock that somebody else made, who may never let it go.
+
+    Raises
+    ------
+    OSError
+        It is theirs, or no file.
+    """
+    found = os.fstat(descriptor)
+    if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
+        raise PermissionError(f"{path} is a lock of another user")
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:
@@ -235,3 +288,50 @@ def _release(path: Path, descriptor: int | None) -> None:
     if descriptor in _held:
         _held.discard(descriptor)
         os.close(descriptor)
+
+
+# --- files that a process has locked for as long as it lives
+
+
+def lock_for_life(path: Path) -> int:
+    """Make a locked file, and give its descriptor; children do not hold it.
+
+    Raises
+    ------
+    OSError
+        It is there already, or cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags | os.O_APPEND, 0o600)
+    _held.add(descriptor)
+    if _fcntl is not None:
+        # waits for an instant at most, while somebody asks whether it is held
+        _fcntl.flock(descriptor, _fcntl.LOCK_EX)
+    return descriptor
+
+
+def unlock(owner: int, descriptor: int, path: Path) -> None:
+    """Remove a file that the process `owner` got from `lock_for_life`."""
+    if owner == os.getpid():
+        _release(path, descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a living process has a file locked; this one counts.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened.
+    """
+    if _fcntl is None:
+        return True
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags)
+    try:
+        _fcntl.flock(descriptor, _fcntl.LOCK_SH | _fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -28,6 +28,8 @@ _PLAIN_HEADER = re.compile(
     rb"'shape': \(([\d, ]*)\), \} *\n"
 )
 _LARGEST_MEMORY = 4096
+# fields by the ten thousand, and their names
+_LONGEST = 1 << 20
 _written: dict[tuple[np.dtype[Any], bool, tuple[int, ...]], bytes] = {}
 _parsed: dict[bytes, ArrayHeader] = {}
 
@@ -88,15 +90,16 @@ def parse_header(data: bytes | memoryview) -> tuple[ArrayHeader, int]:
         raise DamagedEntry("a member of the entry is not an array")
     start, size = (10, "<H") if data[6] == 1 else (12, "<I")
     end = start + struct.unpack_from(size, data, 8)[0]
-    if end > len(data):
-        raise DamagedEntry("an array's header is longer than its member")
+    if end > min(len(data), _LONGEST):
+        raise DamagedEntry("an array's header is longer than its member, or any")
     raw = bytes(data[6:end])
     header = _parsed.get(raw)
     if header is None:
         header = _parse_text(raw[start - 6 :], raw[0])
         if len(_parsed) >= _LARGEST_MEMORY:
             _parsed.clear()
-        _parsed[raw] = header
+        if end <= _LARGEST_MEMORY:
+            _parsed[raw] = header
     return header, end
 
 

@@ -27,6 +27,7 @@ from nbcache.storage.npz_layout import (
     descriptor,
     parse_directory,
 )
+from nbcache.storage.private_copy import is_at_risk, private_copy
 
 __all__ = ["Archive", "Mode"]
 
@@ -134,6 +135,9 @@ class Archive:
                 raise DamagedEntry(
                     f"{status.st_size} bytes, more than the {limit_bytes} allowed"
                 )
+            if is_at_risk(status):
+                descriptor = private_copy(descriptor, status.st_size)
+                status = os.fstat(descriptor)
             return cls(descriptor, status, limit_bytes=limit_bytes, mappable=mappable)
         except BaseException:
             os.close(descriptor)
@@ -164,6 +168,10 @@ class Archive:
     def kept_bytes(self) -> int:
         """Bytes of the file that stay in memory."""
         return len(self._tail)
+
+    def mapped(self) -> list[Array]:
+        """Give the mappings of the whole file of which members may be handed out."""
+        return list(self._maps.values())
 
     def close(self) -> None:
         """Close the file; may be called again."""
@@ -203,6 +211,11 @@ class Archive:
                 hasher.update(self._bytes(start, min(start + BLOCK, length)))
         if hasher.hexdigest() != self.trailer.digest:
             raise DamagedEntry("the entry's bytes are not those that were written")
+
+    @property
+    def inflated_bytes(self) -> int:
+        """Bytes that the deflated members say to take when inflated."""
+        return sum(one.size for one, _ in self._directory().values() if one.method)
 
     def manifest(self) -> bytes:
         """Give the JSON the entry was written with."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from nbcache.errors import DamagedEntry
 from nbcache.storage import npz
-from nbcache.storage.entry import Entry, read_manifest
+from nbcache.storage.entry import Entry
 from nbcache.storage.folder import Folder, key_of
+from nbcache.storage.foreign_entry import document_of
 from nbcache.storage.index import Index
 
 __all__ = ["metadata", "read_all", "reconcile"]
@@ -68,11 +69,7 @@ def metadata(path: Path) -> Entry | None:
     """Read an entry's manifest alone; None if that is not possible."""
     try:
         with npz.Archive.open(path) as archive:
-            document = read_manifest(
-                archive.manifest(),
-                lambda name: archive.read(name, None),
-                whole=False,
-            )
+            document = document_of(archive, whole=False)
             entry = Entry.from_json(document, file=path.name, bytes=archive.size)
     except (OSError, DamagedEntry):
         return None

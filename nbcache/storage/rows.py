@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from nbcache.storage.database import stored_text
 from nbcache.storage.history import Use
 from nbcache.storage.listing import Listing
 
@@ -25,11 +26,15 @@ COLUMNS = (
     "tags",
     "notebook",
     "pickled",
+    "pinned",
 )
 
 
 def columns(
-    listing: Listing, uses: Mapping[str, Use], states: list[str]
+    listing: Listing,
+    uses: Mapping[str, Use],
+    states: list[str],
+    pins: Collection[str] = (),
 ) -> dict[str, list[Any]]:
     """Give the columns of a listing, in its order.
 
@@ -41,6 +46,8 @@ def columns(
         How often entries were used, by key.
     states : list of str
         See `nbcache.states`.
+    pins : collection of str
+        Of the store.
 
     Returns
     -------
@@ -65,14 +72,28 @@ def columns(
         "tags": listing.column("tags"),
         "notebook": listing.column("notebook"),
         "pickled": listing.column("pickled"),
+        "pinned": _pinned(listing, pins),
     }
 
 
+def _pinned(listing: Listing, pins: Collection[str]) -> list[bool]:
+    if not pins:
+        return [False] * len(listing.keys)
+    names = listing.column("name")
+    return [
+        key in pins or stored_text(name) in pins
+        for key, name in zip(listing.keys, names, strict=True)
+    ]
+
+
 def rows(
-    listing: Listing, uses: Mapping[str, Use], states: list[str]
+    listing: Listing,
+    uses: Mapping[str, Use],
+    states: list[str],
+    pins: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Give the same as `columns`, entry by entry."""
-    values = columns(listing, uses, states)
+    values = columns(listing, uses, states, pins)
     return [
         dict(zip(COLUMNS, one, strict=True))
         for one in zip(*(values[name] for name in COLUMNS), strict=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,18 @@ from typing import Any
 import numpy as np
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
-from nbcache.storage import npz, trust
+from nbcache.storage import npz
+from nbcache.storage.acceptance import Acceptance
+from nbcache.storage.catalog import Catalog
 from nbcache.storage.entry import Entry, write_manifest
-from nbcache.storage.folder import Folder, key_of
-from nbcache.storage.history import History
-from nbcache.storage.index import Index
-from nbcache.storage.listing import Listing
+from nbcache.storage.filesystems import is_local
+from nbcache.storage.folder import made_real, require_real
+from nbcache.storage.leases import Leases
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
-from nbcache.storage.reconciling import metadata, read_all, reconcile
-from nbcache.storage.traces import Traces
+from nbcache.storage.room import Room
+from nbcache.storage.sweeping import sweep_when_due
+from nbcache.storage.trust import signer
 
 __all__ = ["Content", "Opened", "Store"]
 
@@ -50,7 +51,7 @@ class Content:
 _recent: Recent[Opened] = Recent(MEMORY_BYTES)
 
 
-class Store:
+class Store(Catalog):
     """Entries in a folder.
 
     Parameters
@@ -62,19 +63,39 @@ class Store:
         ``never``.
     durability : str
         Flush to the disk: ``auto`` (results of more than 1 s), ``always``, ``never``.
+    trust : str
+        Whose entries are given: ``mine``, ``data`` (anybody's, but data alone),
+        ``none``.
+    max_bytes : int, optional
+        Evict what it is worth least to keep when there is more than that.
+    eviction : str
+        What that is, see `eviction.POLICIES`.
     """
 
     def __init__(
-        self, folder: Path, *, verify: str = "first", durability: str = "auto"
+        self,
+        folder: Path,
+        *,
+        verify: str = "first",
+        durability: str = "auto",
+        trust: str = "mine",
+        max_bytes: int | None = None,
+        eviction: str = "greedy-dual-size",
     ) -> None:
-        self.folder = Path(folder)
-        self.place = Folder(self.folder)
-        self.traces = Traces(self.place)
+        super().__init__(folder, trust=trust)
         self.verify = verify
         self.durability = durability
-        self.index = Index(self.folder / "index.sqlite")
-        self.history = History(self.folder / "history.sqlite")
-        self._verified: set[tuple[Any, ...]] = set()
+        self.trust = trust
+        self.leases = Leases(self.place)
+        self.room = Room(
+            *(self.place, self.index, self.history, self.leases),
+            max_bytes=max_bytes,
+            policy=eviction,
+            sums=self.sums,
+            forget=self.forget_traces,
+        )
+        self._acceptance = Acceptance(verify, trust, self.leases)
+        self._is_swept = False
 
     # --- reading
 
@@ -90,7 +111,7 @@ class Store:
         found = []
         for path in (self.place.entry(lookup, slug), self.traces.path(lookup)):
             try:
-                stat = path.stat()
+                stat = os.lstat(path)
             except OSError:
                 continue
             found.append((path.name, stat.st_ino, stat.st_mtime_ns))
@@ -116,10 +137,12 @@ class Store:
         DamagedEntry
             Its bytes are not those that were written.
         UntrustedEntry
-            Somebody else wrote it.
+            Somebody else wrote it, and what it holds may not be used.
         OSError
             The store cannot be read.
         """
+        if self.trust == "none":
+            raise UntrustedEntry('nothing stored is used: trust = "none"')
         if memory and self.verify != "always":
             kept = _recent.get(self.place.name(key, slug))
             if kept is not None:
@@ -129,39 +152,20 @@ class Store:
             opened = self._open(path, key)
         except FileNotFoundError:
             return None
-        if memory and self.verify != "always":
+        if memory and self.verify != "always" and opened.is_mine:
             _recent.keep(self.place.name(key, slug), opened)
         return opened
 
     def _open(self, path: Path, key: str) -> Opened:
-        archive = npz.Archive.open(path)
-        try:
-            self._check(archive, key)
-            return Opened(archive, path.name)
-        except BaseException:
-            archive.close()
-            raise
-
-    def _check(self, archive: npz.Archive, key: str) -> None:
-        """Refuse an entry before a byte of its content is used."""
-        trailer = archive.trailer
-        if trailer.key != key:
-            raise DamagedEntry(f"the entry of {trailer.key} stands under {key}")
-        known = archive.stat_id in self._verified
-        if self.verify == "always" or (self.verify == "first" and not known):
-            archive.verify()
-        if not known and not trust.signer().is_mine(
-            trailer.key, trailer.length, trailer.digest, trailer.mac
-        ):
-            raise UntrustedEntry(f"the entry of {key} was written by someone else")
-        self._verified.add(archive.stat_id)
+        is_mappable = is_local(str(self.folder))
+        return self._acceptance.opened(path, key, mappable=is_mappable)
 
     def set_aside(self, path: Path) -> None:
         """Move a damaged file out of the way, where it can be looked at."""
         target = self.folder / "damaged" / f"{time.time_ns()}-{path.name}"
         # in a read-only folder it stays, and is a miss each time
         with suppress(OSError, sqlite3.Error):
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            made_real(target.parent)
             path.replace(target)
             self.index.remove([path.name])
 
@@ -172,8 +176,12 @@ class Store:
         try:
             if not (self.folder / "locks").is_dir():
                 self.place.make()
+            require_real(self.folder / "locks")
         except OSError:
             return False
+        if not self._is_swept:
+            self._is_swept = True
+            sweep_when_due(self.place)
         return True
 
     def put(
@@ -205,7 +213,9 @@ class Store:
         """
         self.place.make()
         path = self.place.entry(entry.key, slug)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        made_real(path.parent)
+        mine = signer()
+        entry = replace(entry, author=mine.author)
         members = dict(content.members)
         manifest = write_manifest(entry, content.tree, content.outputs, members)
         with self.place.temporary() as (file, temporary):
@@ -215,7 +225,7 @@ class Store:
                 manifest,
                 key=entry.key,
                 compress=bool(entry.options.get("compress")),
-                sign=trust.signer().sign,
+                sign=mine.sign,
             )
             file.flush()
             if self._is_flushed(entry.seconds):
@@ -225,9 +235,17 @@ class Store:
             if entry.lookup not in ("", entry.key):
                 items = [(kind, name) for kind, name, *_ in entry.trace]
                 self.traces.add(entry.lookup, items, entry.key)
-        stored = kept or replace(entry, bytes=size, file=path.name)
-        self._index(stored)
+        if kept is not None:
+            self._index(kept)
+            return kept
+        stored = replace(entry, bytes=size, file=path.name)
+        self.enter(stored)
         return stored
+
+    def enter(self, entry: Entry) -> None:
+        """Take an entry whose file is in its place into the listing; make room."""
+        self._index(entry)
+        self.room.added(entry.bytes)
 
     def _is_flushed(self, seconds: float) -> bool:
         if self.durability == "auto":
@@ -238,6 +256,9 @@ class Store:
         self, temporary: Path, path: Path, key: str, overwrite: bool
     ) -> Entry | None:
         """Put a written file into its place; give the entry that was there first."""
+        if not path.parent.exists():  # somebody cleared the store since
+            self.place.make()
+            made_real(path.parent)
         if not overwrite:
             try:
                 os.link(temporary, path, follow_symlinks=False)
@@ -248,6 +269,8 @@ class Store:
                     return first
             except OSError:
                 pass  # a file system without hard links
+        if path.is_dir() and not path.is_symlink():
+            self.set_aside(path)
         temporary.replace(path)
         return None
 
@@ -263,120 +286,3 @@ class Store:
     def _index(self, entry: Entry) -> None:
         with suppress(OSError, sqlite3.Error):  # the listing finds the file by itself
             self.index.note(entry)
-
-    # --- listing and deleting
-
-    def _reconcile(self) -> bool:
-        """Make the index right; False: there is no store yet."""
-        if not self.place.entries.is_dir():
-            return False
-        reconcile(self.place, self.index)
-        return True
-
-    def entries(self) -> list[Entry]:
-        """Give all entries, newest first; reconciled with the files that are there."""
-        try:
-            if not self._reconcile():
-                return []
-            return self.index.rows()
-        except (OSError, sqlite3.Error):
-            found = read_all(self.place.files().values())
-            return sorted(found, key=lambda entry: -entry.created)
-
-    def listing(self) -> Listing:
-        """Give what a listing shows of all entries, newest first."""
-        try:
-            if not self._reconcile():
-                return Listing.of(())
-            return self.index.listing()
-        except (OSError, sqlite3.Error):
-            return Listing.of(self.entries())
-
-    def sums(self) -> tuple[int, int]:
-        """Give the number of entries and their bytes."""
-        try:
-            if not self._reconcile():
-                return 0, 0
-            return self.index.sums()
-        except (OSError, sqlite3.Error):
-            found = self.entries()
-            return len(found), sum(one.bytes for one in found)
-
-    def whole(self, entry: Entry) -> Entry:
-        """Give a listed entry with all its metadata, as it stands in its file."""
-        return metadata(self._file(entry)) or entry
-
-    def by_key(self, key: str) -> list[Entry]:
-        """Give the entries of a key, whatever their names."""
-        return [row for row in self.index.rows(key=key) if self._file(row).exists()]
-
-    def by_name(self, name: str, limit: int = -1) -> list[Entry]:
-        """Give the entries of a name, newest first.
-
-        At most limit if that is not negative; some of the last seconds, of other
-        processes, may then be missing.
-        """
-        try:
-            if limit < 0 or not self.index.path.exists():
-                self._reconcile()
-            read = self.index.latest if limit > 0 else self.index.rows
-            rows = read(name, limit=limit)
-        except (OSError, sqlite3.Error):
-            rows = [entry for entry in self.entries() if entry.name == name]
-        return [row for row in rows if self._file(row).exists()]
-
-    def _file(self, entry: Entry) -> Path:
-        return self.place.entries / entry.key[:2] / entry.file
-
-    def delete(self, entries: Iterable[Entry]) -> int:
-        """Delete entries; give how many there were.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be written.
-        """
-        gone = []
-        for entry in entries:
-            if key_of(entry.file):
-                self._file(entry).unlink(missing_ok=True)
-                gone.append(entry)
-        with suppress(OSError, sqlite3.Error):
-            self.index.remove([entry.file for entry in gone])
-            self._forget_traces(gone)
-        return len(gone)
-
-    def _forget_traces(self, gone: Iterable[Entry]) -> None:
-        """Drop descriptors of look-up keys that have no entries any more."""
-        traced = {one.lookup: one.name for one in gone if one.lookup != one.key}
-        for lookup, name in traced.items():
-            if lookup and lookup not in {one.lookup for one in self.by_name(name)}:
-                self.traces.remove(lookup)
-
-    def drop(self, key: str, slug: str = "") -> None:
-        """Delete the entry of a key, if there is one; a read-only folder keeps it."""
-        path = self.place.entry(key, slug)
-        with suppress(OSError, sqlite3.Error):
-            if path.exists():
-                path.unlink()
-                self.index.remove([path.name])
-
-    def clear(self) -> int:
-        """Delete all entries; give how many there were.
-
-        Raises
-        ------
-        OSError
-            The folder cannot be written, or is not one of ours.
-        """
-        there = self.place.files()
-        if not self.place.entries.exists():
-            return 0
-        if not self.place.is_ours():
-            raise OSError(
-                f"{self.place.entries} has no CACHEDIR.TAG: not a store of nbcache"
-            )
-        self.place.empty()
-        with suppress(OSError, sqlite3.Error):
-            self.index.remove(there)
-        return len(there)

@@ -2,18 +2,26 @@
 
 ``entries/ab/<look-up key>.traces`` lists *descriptors*, newest first: kinds and names,
 without digests, and the entry of the newest run.  Only a hint where to look: the signed
-entry repeats what its run found, so a damaged or planted list costs a miss at most.
+entry repeats what its run found, so a damaged list costs a miss at most.  It is signed
+too, since a planted one could have anything on the machine read to its end.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import stat
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbcache.storage.folder import Folder, is_key
+from blake3 import blake3
+
+from nbcache.storage.folder import Folder, is_key, made_real
+from nbcache.storage.foreign import is_modest
+from nbcache.storage.trust import signer
 
 __all__ = ["Descriptor", "Traces"]
 
@@ -44,10 +52,13 @@ class Traces:
     ----------
     place : Folder
         Of the store.
+    foreign : bool
+        Whether lists are read that this user did not sign.
     """
 
-    def __init__(self, place: Folder) -> None:
+    def __init__(self, place: Folder, *, foreign: bool = False) -> None:
         self._place = place
+        self._foreign = foreign
 
     def path(self, lookup: str) -> Path:
         """Give the file of a look-up key, there or not."""
@@ -55,13 +66,22 @@ class Traces:
 
     def read(self, lookup: str) -> list[Descriptor]:
         """Give the descriptors of a look-up key, newest first; [] if unreadable."""
+        found, is_mine = self._listed(lookup)
+        if is_mine:
+            return found
+        return [one for one in found if self._foreign and _is_modest(one)]
+
+    def _listed(self, lookup: str) -> tuple[list[Descriptor], bool]:
+        """Give what a list holds, and whether this user wrote it."""
         try:
-            with self.path(lookup).open("rb") as file:
-                data = file.read(_MOST_BYTES)
-            rows = json.loads(data)["descriptors"]
-            return [_descriptor(row) for row in rows[:MOST]]
-        except (OSError, ValueError, TypeError, LookupError, RecursionError):
-            return []
+            document = json.loads(_plain_bytes(self.path(lookup)))
+            rows = document["descriptors"]
+            found = [_descriptor(row) for row in rows[:MOST]]
+            return found, _is_mine(lookup, rows, document.get("mac"))
+        except (OSError, ValueError, TypeError, LookupError):
+            return [], False
+        except (RecursionError, AttributeError):
+            return [], False
 
     def add(self, lookup: str, items: Iterable[tuple[str, str]], newest: str) -> None:
         """Enter a run as the newest one.
@@ -72,19 +92,18 @@ class Traces:
             It cannot be written.
         """
         first = Descriptor(tuple(sorted(items)), newest)
-        known = self.read(lookup)
+        known, is_mine = self._listed(lookup)
+        known = known if is_mine else []
         if known and known[0] == first:
             return
         kept = [first, *(one for one in known if one.items != first.items)][:MOST]
-        text = json.dumps(
-            {
-                "descriptors": [
-                    {"items": one.items, "newest": one.newest} for one in kept
-                ]
-            }
-        )
+        rows = [{"items": one.items, "newest": one.newest} for one in kept]
+        mac = signer().sign(lookup, *_digested(rows))
+        text = json.dumps({"descriptors": rows, "mac": mac})
         path = self.path(lookup)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        made_real(path.parent)
+        if path.is_dir() and not path.is_symlink():
+            path.replace(self._place.path / "damaged" / f"{uuid.uuid4().hex}.traces")
         with self._place.temporary() as (file, temporary):
             file.write(text.encode("ascii"))
             file.flush()
@@ -98,7 +117,41 @@ class Traces:
         OSError
             The folder cannot be written.
         """
-        self.path(lookup).unlink(missing_ok=True)
+        path = self.path(lookup)
+        if self._place.holds(path):
+            path.unlink(missing_ok=True)
+
+
+def _plain_bytes(path: Path) -> bytes:
+    """Read a file that is one: a pipe would block, a link lead elsewhere.
+
+    Raises
+    ------
+    OSError
+        It is none, or too large.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
+            raise OSError(f"{path} is no list of traces")
+        return file.read(_MOST_BYTES)
+
+
+def _is_modest(found: Descriptor) -> bool:
+    return all(is_modest(kind, name) for kind, name in found.items)
+
+
+def _is_mine(lookup: str, rows: Any, mac: Any) -> bool:
+    """Say whether this user wrote a list: it says which files are looked at."""
+    return type(mac) is str and signer().is_mine(lookup, *_digested(rows), mac)
+
+
+def _digested(rows: Any) -> tuple[int, str]:
+    """Give length and digest of a list; it is never taken for an entry's."""
+    data = json.dumps(rows).encode("ascii")
+    return len(data), "traces " + blake3(data).hexdigest()
 
 
 def _descriptor(row: Any) -> Descriptor:

@@ -22,6 +22,7 @@ from nbcache.cell.recompute import recompute_cell
 from nbcache.decorator.recompute import recompute_call
 from nbcache.errors import NbcacheError, NotCached
 from nbcache.outcome import Outcome
+from nbcache.selection import pinned_text
 from nbcache.storage.entry import Entry
 from nbcache.widgets.fallback import as_html, as_text
 from nbcache.widgets.table import Table, last_page, view_of
@@ -231,12 +232,13 @@ class Panel:
         store = self._core.store
         chosen = [entry for entry in store.entries() if entry.key in wanted]
         try:
-            store.delete(chosen)
+            count = store.delete(chosen)
         finally:
             self._withdraw()
             self._load()
-        self._say(f"deleted {_counted(len(chosen))}")
-        return len(chosen)
+        stays = pinned_text(len(chosen) - len(store.unpinned(chosen)))
+        self._say("\n".join(filter(None, (f"deleted {_counted(count)}", stays))))
+        return count
 
     # --- drawing
 

@@ -246,6 +246,27 @@ CASES = {
         "seen = Out.get(2)\ng",
         "sorted(Out)",
     ),
+    "an array that a column lent out before": Case(
+        "import pandas as pd\ns = pd.Series([2, 1, 2])",
+        "w = s.to_numpy()\nv = w[1:]",
+        "s.__setitem__(1, 4), w.tolist(), v.tolist(), w.flags.writeable",
+    ),
+    "an array that a column lends out": Case(
+        "import pandas as pd",
+        "s = pd.Series([2.5, 1, 2])\nw = s.values[::2]",
+        "s.__setitem__(0, 4), w.tolist(), w.flags.writeable",
+    ),
+    "an array that a frame lends out": Case(
+        "import pandas as pd",
+        "df = pd.DataFrame({'a': [1, 2], 't': ['x', 'y'], 'b': [3, 4]})\n"
+        "w = df[['a', 'b']].to_numpy()\nv = df['b'].to_numpy()",
+        "df.isetitem(0, [7, 8]), df.__setitem__('b', 5), w.tolist(), v.tolist()",
+    ),
+    "an array of a column that another frame has too": Case(
+        "import pandas as pd",
+        "s = pd.Series([2, 1, 2])\nother = s[:]\nw = s.to_numpy()",
+        "s.__setitem__(0, 4), w.tolist(), other.tolist()",
+    ),
     "a read-only array": Case(
         "import numpy as np",
         "w = np.arange(3)\nw.setflags(write=False)\nv = w[1:]",

@@ -58,3 +58,56 @@ def test_clearing_all_asks_unless_told_otherwise(notebook):
         notebook.kernel.client.allow_stdin = True
     notebook("nbcache.configure(confirm=False)")
     assert "deleted 1 entry" in notebook("%nbcache clear --all").stdout
+
+
+def test_pins_stay_when_all_is_cleared(notebook):
+    """Shown in the listing; unpin lets go."""
+    notebook("%%cached a\nx = 1")
+    notebook("%%cached b\ny = 2")
+    assert notebook("%nbcache pin a").stdout == "pinned a\n"
+    assert notebook.value("nbcache.entries().pinned.tolist()") == "[False, True]"
+    told = notebook("%nbcache clear --all --yes").stdout
+    assert "deleted 1 entry" in told
+    assert "1 pinned entry stays" in told
+    assert notebook("%nbcache unpin a").stdout == "no longer pinned: a\n"
+    assert "not pinned" in notebook.wrong("%nbcache unpin a")
+
+
+def test_maintenance(notebook, tmp_path):
+    """gc, verify, stats, export and import tell what they did."""
+    notebook("%%cached a\nx = 1")
+    notebook("%%cached a\nx = 1")
+    assert "removed 0 entries (0 B); 1 entry" in notebook("%nbcache gc").stdout
+    told = notebook("%nbcache gc --max-size 1kB -n").stdout
+    assert "more than 1.0 kB stays" in told
+    assert notebook("%nbcache verify --sample 50%").stdout.startswith("1 entry (")
+    notebook("df = %nbcache stats")
+    assert notebook.value("df.loc['a', ['hits', 'misses']].tolist()") == "[1, 1]"
+    file = tmp_path / "a.zip"
+    assert notebook(f"%nbcache export '{file}' a").stdout.startswith("exported 1 entry")
+    assert "is there already" in notebook.wrong(f"%nbcache export '{file}'")
+    notebook("%nbcache clear a")
+    assert notebook(f"%nbcache import '{file}'").stdout.startswith("imported 1 entry")
+    notebook("%%cached a\nx = 1")
+    assert notebook.last()["hit"]
+
+
+def test_flags_belong_to_actions(notebook):
+    """One that would do nothing is wrong use, and so is a value that is none."""
+    assert notebook.wrong("%nbcache gc --all") == "--all belongs to %nbcache clear"
+    assert notebook.wrong("%nbcache ls --tag x") == (
+        "--tag belongs to %nbcache clear, gc, export"
+    )
+    for line in ("gc --max-size 5XB", "gc --keep some", "verify --sample 0%"):
+        assert notebook.wrong(f"%nbcache {line}")
+    assert "takes no names" in notebook.wrong("%nbcache clear a --all")
+    assert "needs the name of a file" in notebook.wrong("%nbcache export")
+
+
+def test_what_is_stale_is_cleared(notebook):
+    """Of an edited cell the entry before."""
+    notebook("%%cached a\nx = 1")
+    notebook("%%cached a\nx = 2")
+    assert "deleted 1 entry" in notebook("%nbcache clear --stale").stdout
+    notebook("%%cached a\nx = 2")
+    assert notebook.last()["hit"]

@@ -200,7 +200,8 @@ def test_the_index_is_only_a_cache(store, damage):
             path.write_bytes(b"nonsense" * 100)
     else:
         with sqlite3.connect(store.index.path) as database:
-            database.execute("DELETE FROM entries")
+            for table in ("entries", "listed", "folders"):
+                database.execute(f"DELETE FROM {table}")
         database.close()
     put(store, 2, OTHER, "b")
     found = Store(store.folder).entries()
