@@ -38,6 +38,11 @@ from nbcache.outcome import (
     outcomes,
 )
 from nbcache.storage.entry import Entry
+from nbcache.storage.host_leases import (
+    HostLease,
+    held_among_hosts,
+    held_among_hosts_async,
+)
 from nbcache.storage.locks import single_flight, single_flight_async
 from nbcache.storage.store import Store
 from nbcache.storage.trust import foreign_met
@@ -118,9 +123,18 @@ class Core:
             return Miss("refreshed")
         if not request.read or self.store.trust == "none":
             return Miss("disabled")
-        return Candidates(self.store, request).find() or explaining.explained(
-            self.store, request
-        )
+        found = Candidates(self.store, request).find()
+        if not isinstance(found, Hit):
+            found = self._look_behind(request, found)
+        return found or explaining.explained(self.store, request)
+
+    def _look_behind(self, request: Request, miss: Miss | None) -> Hit | Miss | None:
+        """Ask those with whom the store is shared for what it has not got itself."""
+        behind = None if request.private else self.store.behind
+        if behind is None:
+            return miss
+        found = Candidates(behind, request).find()
+        return found if isinstance(found, Hit) else miss or found
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
         """Look up and restore; anything that fails makes it a miss."""
@@ -174,7 +188,11 @@ class Core:
             yield
             return
         path = self.store.place.lock(request.key.digest)
-        with single_flight(path, *self._waiting(request), request.lock_timeout):
+        ready, notice = self._waiting(request)
+        with (
+            single_flight(path, ready, notice, request.lock_timeout),
+            held_among_hosts(self._lease(request), notice, request.lock_timeout),
+        ):
             yield
 
     @asynccontextmanager
@@ -184,9 +202,18 @@ class Core:
             yield
             return
         path = self.store.place.lock(request.key.digest)
-        waiting = self._waiting(request)
-        async with single_flight_async(path, *waiting, request.lock_timeout):
+        ready, notice = self._waiting(request)
+        async with (
+            single_flight_async(path, ready, notice, request.lock_timeout),
+            held_among_hosts_async(self._lease(request), notice, request.lock_timeout),
+        ):
             yield
+
+    def _lease(self, request: Request) -> HostLease | None:
+        """Give what holds the key among hosts; a private one is told to nobody."""
+        if request.private:
+            return None
+        return self.store.host_lease(request.key.digest, request.slug)
 
     def _waiting(
         self, request: Request

@@ -1,4 +1,4 @@
-"""Objects in a bucket: the far side of a shared store, with all that can go wrong there.
+"""Objects in a bucket, the far side of a shared store, and what can go wrong there.
 
 `Remote` speaks to an object store through `obstore` (S3, Google, Azure, files).  A
 request that fails is tried again a few times, then the store is left alone for a while,
@@ -79,23 +79,32 @@ class Remote:
         self._whole_url = url
         self._tell = tell
         self._objects: Any = None
-        self._process = os.getpid()
         self._guard = threading.Lock()
         self._conditional: bool | None = None
         self._silent_until = 0.0
         self._pause_s = PAUSES_S[0]
-        self.is_writable = True
+        self._is_writable = True
 
     def __repr__(self) -> str:
         return f"Remote({self.url!r})"
+
+    def tell(self, text: str) -> None:
+        """Say what does not work."""
+        self._tell(text)
 
     # --- whether it can be used
 
     def is_usable(self) -> bool:
         """Say whether a request is worth trying now."""
-        if os.getpid() != self._process:
+        if _used_by not in (0, os.getpid()):
+            self._tell(f"a forked process shares nothing with {self.url}")
             return False
         return time.monotonic() >= self._silent_until and self._opened()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether writing has not been refused, as far as is known."""
+        return self._is_writable and self.is_usable()
 
     def _opened(self) -> bool:
         with self._guard:
@@ -111,9 +120,11 @@ class Remote:
             )
             return False
         store: Any = importlib.import_module("obstore.store")
+        global _used_by
+        _used_by = os.getpid()
         endpoints = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
         endpoint = next(filter(None, map(os.environ.get, endpoints)), "")
-        client = {
+        client: dict[str, Any] = {
             "connect_timeout": timedelta(seconds=CONNECT_S),
             "read_timeout": timedelta(seconds=SILENT_S),
             "timeout": timedelta(hours=3),
@@ -126,8 +137,9 @@ class Remote:
             "retry_timeout": timedelta(seconds=RETRYING_S),
             "backoff": {"init_backoff": pauses[0], "max_backoff": pauses[1], "base": 2},
         }
-        own = {} if self._whole_url.startswith("file:") else {"client_options": client}
-        own |= {"mkdir": True} if not own else {"retry_config": retry}
+        own: dict[str, Any] = {"client_options": client, "retry_config": retry}
+        if self._whole_url.startswith("file:"):
+            own = {"mkdir": True}
         try:
             return store.from_url(self._whole_url, **own)
         except Exception as error:  # its errors share no base but this
@@ -159,12 +171,10 @@ class Remote:
 
     def _probe(self) -> bool:
         name = f"probe/{uuid.uuid4().hex}"
+        # if the answer to a first attempt is lost, the second one finds its own object
+        with suppress(_Exists):
+            self._put(name, b"1", "create")
         try:
-            self._ask("put", name, b"1", mode="create")
-        except _Exists:
-            pass  # the answer to an earlier attempt was lost: nobody else has the name
-        try:
-            first = self.version(name)
             again = self.create(name, b"2") is not None
             stale = self.replace(name, b"3", '"0"') is not None
             found = self.read(name, 1)
@@ -172,7 +182,6 @@ class Remote:
         except NotImplementedError:
             return False
         finally:
-            del first
             with suppress(RemoteError):
                 self.delete(name)
 
@@ -237,15 +246,14 @@ class Remote:
             answer = self._ask("get", name, options=wanted)
         except (FileNotFoundError, _Changed):
             return False
-        pieces = answer.stream(min_chunk_size=CHUNK)
+        pieces = iter(answer.stream(min_chunk_size=CHUNK))
         left = version.size
-        while (piece := self._within(lambda: next(pieces, b""), PATIENCE_S)) != b"":
+        while left > 0:
+            piece = self._within(lambda: next(pieces, b""), PATIENCE_S, is_body=True)
             left -= len(piece)
-            if left < 0:
-                break
+            if left < 0 or not piece:
+                raise RemoteError(f"{name} is not as long as it says")
             file.write(piece)
-        if left:
-            raise RemoteError(f"{name} is not as long as it says")
         return True
 
     def create(self, name: str, data: Any) -> str | None:
@@ -286,9 +294,21 @@ class Remote:
 
     def _put(self, name: str, data: Any, mode: Any) -> str:
         patience = PATIENCE_S + len(data) / SLOWEST_BYTES_PER_S
-        answer = self._ask(
-            *("put", name, data), patience_s=patience, mode=mode, use_multipart=False
-        )
+        try:
+            answer = self._ask(
+                *("put", name, data),
+                patience_s=patience,
+                mode=mode,
+                use_multipart=False,
+            )
+        except FileNotFoundError:
+            if isinstance(mode, dict):
+                raise
+            raise self._silenced("does not exist") from None
+        except _Denied:
+            self._is_writable = False
+            self._tell(f"the shared store {self.url} takes no results from here")
+            raise RemoteError(f"{self.url} refuses writes") from None
         return answer["e_tag"] or ""
 
     def delete(self, name: str) -> None:
@@ -323,11 +343,18 @@ class Remote:
         if not self.is_usable():
             raise RemoteError(f"{self.url} is left alone for a while")
         request = getattr(importlib.import_module("obstore"), verb)
-        return self._within(
-            lambda: request(self._objects, *given, **options), patience_s
-        )
+        try:
+            return self._within(
+                lambda: request(self._objects, *given, **options), patience_s
+            )
+        except _Denied:
+            if verb in ("put", "delete"):
+                raise
+            raise self._silenced("refuses access") from None
 
-    def _within(self, request: Callable[[], Answer], patience_s: float) -> Answer:
+    def _within(
+        self, request: Callable[[], Answer], patience_s: float, *, is_body: bool = False
+    ) -> Answer:
         """Do a request in a thread, so that waiting for it can be interrupted."""
         answers: list[Answer] = []
         failures: list[BaseException] = []
@@ -347,8 +374,10 @@ class Remote:
             raise RemoteError(f"{self.url}: {error}") from None
         if not done.wait(patience_s):
             raise self._silenced("does not answer")
+        if failures and is_body:
+            raise RemoteError(f"an answer of {self.url} was cut") from None
         if failures:
-            raise self._error(failures[0])
+            raise self._error(failures[0]) from None
         self._pause_s = PAUSES_S[0]
         return answers[0]
 
@@ -364,7 +393,7 @@ class Remote:
         if kind == "NotSupportedError":
             return NotImplementedError(kind)
         if kind in ("PermissionDeniedError", "UnauthenticatedError"):
-            return self._silenced("refuses access")
+            return _Denied(f"{self.url} refuses access")
         return self._silenced("cannot be reached")
 
     def _silenced(self, what: str) -> RemoteError:
@@ -374,6 +403,14 @@ class Remote:
             f"the shared store {self.url} {what}: results are computed and kept here"
         )
         return RemoteError(f"{self.url} {what}")
+
+
+_used_by = 0
+"""The process whose connections there are: they do not survive a fork."""
+
+
+class _Denied(RemoteError):
+    """The credentials do not allow it."""
 
 
 class _Exists(Exception):

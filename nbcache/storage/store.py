@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,14 +23,16 @@ from nbcache.storage.catalog import Catalog
 from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.folder import made_real, require_real
+from nbcache.storage.host_leases import HostLease
 from nbcache.storage.leases import Leases
 from nbcache.storage.opened import Opened
 from nbcache.storage.recent import Recent
 from nbcache.storage.room import Room
 from nbcache.storage.sweeping import sweep_when_due
+from nbcache.storage.traces import Descriptor
 from nbcache.storage.trust import signer
 
-__all__ = ["Content", "Opened", "Store"]
+__all__ = ["Content", "Opened", "Source", "Store"]
 
 MEMORY_BYTES = 256_000_000
 """What a process keeps of the entries that were hits, at most."""
@@ -46,6 +48,24 @@ class Content:
     tree: Any
     members: dict[str, np.ndarray]
     outputs: Any = None
+
+
+class Source(Protocol):
+    """Where a look-up finds entries."""
+
+    @property
+    def traces(self) -> Lists:
+        """The descriptors."""
+
+    def get(self, key: str, slug: str = "", *, memory: bool = False) -> Opened | None:
+        """Open an entry; see `Store.get`."""
+
+
+class Lists(Protocol):
+    """Where a look-up finds descriptors."""
+
+    def read(self, lookup: str) -> list[Descriptor]:
+        """Give the descriptors of a look-up key, newest first."""
 
 
 _recent: Recent[Opened] = Recent(MEMORY_BYTES)
@@ -96,6 +116,18 @@ class Store(Catalog):
         )
         self._acceptance = Acceptance(verify, trust, self.leases)
         self._is_swept = False
+
+    # --- what a store that others share has besides
+
+    @property
+    def behind(self) -> Source | None:
+        """What a look-up asks that finds nothing here; None for nothing."""
+        return None
+
+    def host_lease(self, lookup: str, slug: str = "") -> HostLease | None:
+        """Give what holds a key among hosts; None: there are no others."""
+        del lookup, slug
+        return None
 
     # --- reading
 
