@@ -94,7 +94,7 @@ class Proxy:
         self.port = self._server.getsockname()[1]
         self._open = []
         self.pass_on()
-        self.requests = 0
+        self.requests = self.answered = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def pass_on(self):
@@ -138,6 +138,7 @@ class Proxy:
                         break
                     continue
                 client.sendall(data)
+                self.answered += len(data)
         for one in (client, server):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

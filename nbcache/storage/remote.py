@@ -13,7 +13,6 @@ them out (`Remote.conditional`).
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import threading
 import time
@@ -113,13 +112,14 @@ class Remote:
             return self._objects is not False
 
     def _open(self) -> Any:
-        if importlib.util.find_spec("obstore") is None:
+        try:
+            store: Any = importlib.import_module("obstore.store")
+        except ImportError:
             self._tell(
                 f"results are not shared with {self.url}: the package obstore is "
                 "missing (pip install 'nbcache[remote]')"
             )
             return False
-        store: Any = importlib.import_module("obstore.store")
         global _used_by
         _used_by = os.getpid()
         endpoints = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -201,20 +201,23 @@ class Remote:
             return None
         return Version(meta["e_tag"] or "", meta["size"])
 
-    def ending(self, name: str, size: int) -> bytes | None:
-        """Give the last bytes of an object; None if there is none.
+    def glance(self, name: str, most: int) -> tuple[Version, bytes | None] | None:
+        """Give what stands under a name, with its bytes if these are not more.
 
         Raises
         ------
         RemoteError
             It cannot be read now.
         """
-        wanted = {"range": {"suffix": size}}
         try:
-            answer = self._ask("get", name, options=wanted)
-            return bytes(self._within(answer.bytes, PATIENCE_S))[-size:]
+            answer = self._ask("get", name)
         except FileNotFoundError:
             return None
+        found = Version(answer.meta["e_tag"] or "", answer.meta["size"])
+        if found.size > most:
+            return found, None
+        data = bytes(self._within(answer.bytes, PATIENCE_S, is_body=True))
+        return found, data
 
     def read(self, name: str, most: int) -> tuple[bytes, str] | None:
         """Give a small object and its e_tag; None if there is none.
@@ -224,14 +227,30 @@ class Remote:
         RemoteError
             It cannot be read now, or is larger than it may be.
         """
-        try:
-            answer = self._ask("get", name)
-        except FileNotFoundError:
+        found = self.glance(name, most)
+        if found is None:
             return None
-        if answer.meta["size"] > most:
+        version, data = found
+        if data is None:
             raise RemoteError(f"{name} is larger than {most} bytes")
-        data = bytes(self._within(answer.bytes, PATIENCE_S))
-        return data, answer.meta["e_tag"] or ""
+        return data, version.e_tag
+
+    def ending(self, name: str, version: Version, size: int) -> bytes | None:
+        """Give the last bytes of an object; None if it is another one now.
+
+        Raises
+        ------
+        RemoteError
+            They cannot be read now.
+        """
+        wanted: dict[str, Any] = {"range": (version.size - size, version.size)}
+        if version.e_tag:
+            wanted["if_match"] = version.e_tag
+        try:
+            answer = self._ask("get", name, options=wanted)
+        except (FileNotFoundError, _Changed):
+            return None
+        return bytes(self._within(answer.bytes, PATIENCE_S, is_body=True))
 
     def download(self, name: str, file: BinaryIO, version: Version) -> bool:
         """Copy an object into a file; False if it is no longer that version.

@@ -236,6 +236,8 @@ class Behind:
         del memory
         try:
             return self._store.get(key, slug) if self._store.fetch(key, slug) else None
+        except UntrustedEntry:  # which is an OSError too
+            raise
         except OSError:
             return None  # of the network, `Remote` has told
 

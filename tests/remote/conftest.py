@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("obstore", reason="the shared store needs obstore")
 
-import obstore
 import object_servers as servers
+import obstore
 from obstore.store import from_url
 
 import nbcache
