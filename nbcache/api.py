@@ -69,6 +69,7 @@ class Cache(Maintained):
         self, directory: str | os.PathLike[str] | None = None, **settings: Any
     ) -> None:
         self._folder = None if directory is None else Path(directory).absolute()
+        self._known: tuple[config.Settings, Path, Core] | None = None
         for name in settings.keys() - set(OWN_SETTINGS):
             raise ValueError(
                 f"a Cache has the settings {', '.join(OWN_SETTINGS)}, not {name!r}; "
@@ -81,10 +82,12 @@ class Cache(Maintained):
     @property
     def core(self) -> Core:
         """The core behind this cache."""
-        settings = config.current()
-        if self._settings:
-            settings = replace(settings, **self._settings)
-        return core_with(self.directory, settings)
+        settings, folder = config.current(), self.directory
+        known = self._known
+        if known is None or known[0] is not settings or known[1] is not folder:
+            own = replace(settings, **self._settings) if self._settings else settings
+            known = self._known = settings, folder, core_with(folder, own)
+        return known[2]
 
     @property
     def directory(self) -> Path:

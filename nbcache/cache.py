@@ -12,12 +12,11 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from nbcache import config, explaining, trace
+from nbcache import config, environment, explaining, trace
 from nbcache.candidates import Candidates
 from nbcache.conditions import failed, marked
 from nbcache.errors import (
@@ -35,15 +34,11 @@ from nbcache.outcome import (
     Request,
     Restored,
     Task,
+    hit_outcome,
     outcomes,
 )
 from nbcache.storage.entry import Entry
-from nbcache.storage.host_leases import (
-    HostLease,
-    held_among_hosts,
-    held_among_hosts_async,
-)
-from nbcache.storage.locks import single_flight, single_flight_async
+from nbcache.storage.flight import Flight
 from nbcache.storage.store import Store
 from nbcache.storage.trust import foreign_met
 from nbcache.trace.observed import entry_key
@@ -108,14 +103,19 @@ class Core:
             What the user's code raises, and nothing else.
         """
         found = self.find(request, task)
-        if isinstance(found, Miss):
-            with self.flight(request):
+        if isinstance(found, Restored):
+            return found.value
+        flight = self.flight(request)
+        try:
+            with flight:
                 found = self.find_again(request, task, found)
-                if isinstance(found, Miss):
-                    computed = task.compute()
-                    self.keep(request, task, computed, found)
-                    return computed.value
-        return found.value
+                if isinstance(found, Restored):
+                    return found.value
+                computed = task.compute()
+                self.keep(request, task, computed, found)
+                return computed.value
+        finally:
+            flight.release()  # an interrupt may have hit the first one
 
     def lookup(self, request: Request) -> Hit | Miss:
         """Decide: a hit, or a miss with its reason. Changes nothing."""
@@ -181,39 +181,15 @@ class Core:
         again = self.find(request, task)
         return miss if isinstance(again, Miss) else again
 
-    @contextmanager
-    def flight(self, request: Request) -> Iterator[None]:
-        """Hold the key while its value is computed; without a lock if need be."""
+    def flight(self, request: Request) -> Flight:
+        """Give what holds the key while its value is computed, if it can be held."""
         if not (request.write and self.store.prepare()):
-            yield
-            return
+            return Flight(None)
         path = self.store.place.lock(request.key.digest)
-        ready, notice = self._waiting(request)
-        with (
-            single_flight(path, ready, notice, request.lock_timeout),
-            held_among_hosts(self._lease(request), notice, request.lock_timeout),
-        ):
-            yield
-
-    @asynccontextmanager
-    async def flight_async(self, request: Request) -> AsyncIterator[None]:
-        """Do what `flight` does without stopping the event loop."""
-        if not (request.write and self.store.prepare()):
-            yield
-            return
-        path = self.store.place.lock(request.key.digest)
-        ready, notice = self._waiting(request)
-        async with (
-            single_flight_async(path, ready, notice, request.lock_timeout),
-            held_among_hosts_async(self._lease(request), notice, request.lock_timeout),
-        ):
-            yield
-
-    def _lease(self, request: Request) -> HostLease | None:
-        """Give what holds the key among hosts; a private one is told to nobody."""
-        if request.private:
-            return None
-        return self.store.host_lease(request.key.digest, request.slug)
+        lease = None
+        if not request.private:
+            lease = self.store.host_lease(request.key.digest, request.slug)
+        return Flight(path, *self._waiting(request), request.lock_timeout, lease)
 
     def _waiting(
         self, request: Request
@@ -305,6 +281,8 @@ class Core:
         stored = self.store.put(
             entry, content, slug=request.slug, overwrite=reason in _REPLACED
         )
+        now, own = (stored.created, stored.seconds), (entry.created, entry.seconds)
+        computed.is_overtaken = now != own
         if reason == "refreshed" and stored.key != request.key.digest:
             # what stands under the look-up key itself would be found before this one
             self.store.drop(request.key.digest, request.slug)
@@ -330,7 +308,7 @@ class Core:
         if miss.reason == "damaged":
             for key in miss.damaged or (request.key.digest,):
                 path = self.store.place.entry(key, request.slug)
-                if path.exists():
+                if os.path.lexists(path):
                     self.store.set_aside(path)
             warn(
                 f"the entry of {request.name!r} is damaged ({miss.detail}); it was set "
@@ -350,21 +328,13 @@ class Core:
     def _note_hit(self, request: Request, entry: Entry, seconds: float) -> None:
         self.store.history.note_hit(entry.key, entry.seconds)
         self._note(
-            Outcome(
-                name=request.name,
-                kind=request.kind,
-                key=entry.key,
-                hit=True,
-                reason="",
-                stored=True,
-                seconds=seconds,
-                saved=entry.seconds,
-                bytes=entry.bytes,
-                created=entry.created,
-                variables=tuple(str(row[0]) for row in entry.variables),
-            ),
-            request.notebook,
+            hit_outcome(request.name, request.kind, entry, seconds), request.notebook
         )
+
+    def note_again(self, told: Outcome, seconds: float) -> None:
+        """Note a hit like an earlier one, which took other seconds."""
+        outcomes.append((told, seconds))
+        self.store.history.note_again(told, seconds, notebook_name())
 
     def refuse(self, name: str, kind: str, refused: str, seconds: float) -> None:
         """Note a run that has no key, and say why it was not stored."""
@@ -376,7 +346,7 @@ class Core:
 
     def _note(self, outcome: Outcome, notebook: str) -> Outcome:
         outcomes.append(outcome)
-        if self.store.folder.is_dir():
+        if os.path.isdir(self.store.folder):
             history = self.store.history
             history.note_outcome(outcome.name, notebook, outcome.to_json())
             if outcome.kind == "cell" and not outcome.hit:
@@ -415,4 +385,5 @@ def _texts(text: str) -> tuple[str, ...]:
 
 def notebook_name() -> str:
     """Give the notebook or script that is running, as far as it can be known."""
-    return os.environ.get("JPY_SESSION_NAME", "")
+    found = environment.stored("JPY_SESSION_NAME")
+    return "" if found is None else os.fsdecode(found)

@@ -9,9 +9,9 @@ texts are all made from the fields of `Settings`.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations, sizes
+from nbcache import durations, environment, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -86,6 +86,13 @@ def _count(name: str, value: Any) -> int:
     return int(text)
 
 
+def _size(name: str, value: Any) -> int:
+    try:
+        return sizes.size(value)
+    except ValueError as error:
+        raise ValueError(f"setting {name}: {error}") from None
+
+
 def _positive(name: str, value: Any) -> int:
     number = _count(name, value)
     if not number:
@@ -144,6 +151,12 @@ class Settings:
         "How long to wait for another process that computes the same, before computing "
         "as well: 30s, 5m, or never (wait while it lives)",
         read=_seconds_or_never,
+    )
+    max_memory: int = _setting(
+        500_000_000,
+        "What a process keeps in memory of the results that it used last: bytes, or "
+        "500MB, 2GB; 0: nothing",
+        read=_size,
     )
     page_size: int = _setting(15, "Rows of a page of the panel", read=_positive)
     confirm: bool = _setting(True, "Ask before all entries are deleted")
@@ -226,15 +239,13 @@ def _flag(name: str, value: Any) -> bool:
 
 _given: dict[str, Any] = {}
 _resolved: Settings | None = None
-_resolved_for: tuple[str | None, ...] = ()
-# looked at on every call, so that a change of them takes effect at once
-_WATCHED = ("NBCACHE_DIR", "NBCACHE_ENABLED")
+_resolved_for: tuple[Any, ...] = ()
 
 
 def current() -> Settings:
     """Give the settings in force."""
     global _resolved, _resolved_for
-    watched = tuple(map(os.environ.get, _WATCHED))
+    watched = environment.watched()
     if _resolved is None or watched != _resolved_for:
         _resolved, _resolved_for = _resolve(), watched
     return _resolved
@@ -273,6 +284,8 @@ def _from_pyproject() -> Mapping[str, Any]:
     )
     if path is None:
         return {}
+    import tomllib  # 3 ms, of use where there is such a file
+
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -367,12 +380,20 @@ def set_cache_dir(path: str | os.PathLike[str]) -> Path:
 def cache_dir() -> Path:
     """Give the folder of the default cache, which need not exist."""
     given = current().dir
+    if given.startswith("~"):
+        return Path(given).expanduser().absolute()
+    return _folder(_START, given)
+
+
+@functools.lru_cache(maxsize=64)
+def _folder(start: Path, given: str) -> Path:
+    """Give the folder, found once in a process: its results belong together."""
     if given:
-        return (_START / Path(given).expanduser()).absolute()
-    for folder in (_START, *_START.parents):
+        return (start / given).absolute()
+    for folder in (start, *start.parents):
         if _is_own(folder / FOLDER):
             return folder / FOLDER
-    return _START / FOLDER
+    return start / FOLDER
 
 
 def _is_own(folder: Path) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import sqlite3
-import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from nbcache.keys.key import Change, Key
 from nbcache.outcome import Miss, Request
 from nbcache.storage.described import package_versions
 from nbcache.storage.entry import Entry
+from nbcache.storage.forking import ForkLock
 from nbcache.storage.store import Store
 
 __all__ = [
@@ -57,7 +57,7 @@ class Asked:
 
 
 _asked: OrderedDict[tuple[str, str], Asked] = OrderedDict()
-_guard = threading.Lock()
+_guard = ForkLock()
 
 
 def asked(store: Store, name: str) -> Asked | None:
@@ -85,7 +85,7 @@ def explained(store: Store, request: Request) -> Miss:
     """
     key = _key_of(request)
     known = Asked(key, request.kind, request.notebook, request.slug)
-    with _guard:
+    with _guard.lock:
         _asked[str(store.folder), request.name] = known
         _asked.move_to_end((str(store.folder), request.name))
         if len(_asked) > _NAMES:
@@ -131,11 +131,14 @@ def _reached(store: Store, known: list[dict[str, Any]]) -> list[Entry]:
 
 def _nearest(earlier: list[Entry], request: Request, key: Key) -> Entry | None:
     ranked: list[tuple[int, bool, int]] = []
+    now = {part.label: part.digest for part in key.parts}
     for number, entry in enumerate(earlier):
         try:
-            differing = Key.from_json(entry.parts).differing(key)
-        except (ValueError, TypeError):
+            # not `Key.differing`: this is done for each entry at each miss
+            then = {str(row[0]): str(row[1]) for row in entry.parts}
+        except (IndexError, TypeError):
             continue
+        differing = [one for one in {**then, **now} if then.get(one) != now.get(one)]
         if differing:
             elsewhere = entry.notebook != request.notebook
             ranked.append((len(differing), elsewhere, number))

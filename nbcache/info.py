@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -162,6 +161,8 @@ def amount_text(entries: Sequence[Entry]) -> str:
 def unknown(name: str, names: Iterable[str]) -> UnknownName:
     """Give the error for a name that nothing has."""
     known = sorted(set(names))
+    import difflib  # 2 ms, of use to errors
+
     near = difflib.get_close_matches(name, known, 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     there = f"nbcache ls lists {len(known)}" if known else "The cache is empty"

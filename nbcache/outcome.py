@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from nbcache.keys.key import Change, Key
@@ -21,6 +21,7 @@ __all__ = [
     "Request",
     "Restored",
     "Task",
+    "hit_outcome",
     "outcomes",
 ]
 
@@ -164,7 +165,49 @@ class Outcome:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
-outcomes: deque[Outcome] = deque(maxlen=1000)
+def hit_outcome(name: str, kind: str, entry: Entry, seconds: float) -> Outcome:
+    """Give the outcome of a request that an entry answered in some seconds."""
+    return Outcome(
+        name=name,
+        kind=kind,
+        key=entry.key,
+        hit=True,
+        reason="",
+        stored=True,
+        seconds=seconds,
+        saved=entry.seconds,
+        bytes=entry.bytes,
+        created=entry.created,
+        variables=tuple(str(row[0]) for row in entry.variables),
+    )
+
+
+def _whole(one: Any) -> Outcome:
+    found: Outcome = one
+    if type(one) is tuple:
+        found = replace(one[0], seconds=one[1])
+    return found
+
+
+class Outcomes(deque[Any]):
+    """Outcomes, oldest first.
+
+    A hit like an earlier one may be a tuple: the outcome of that, and the seconds that
+    it took itself.  Its own outcome, which costs as much as a hit, is made when
+    somebody looks at it.
+    """
+
+    def __getitem__(self, index: Any) -> Any:
+        return _whole(super().__getitem__(index))
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return map(_whole, super().__iter__())
+
+    def __reversed__(self) -> Iterator[Outcome]:
+        return map(_whole, super().__reversed__())
+
+
+outcomes: Outcomes = Outcomes(maxlen=1000)
 """The latest outcomes of this process, oldest first."""
 
 
@@ -184,6 +227,8 @@ class Computed(Generic[Value]):
         What a hit will not repeat.
     found, written : tuple of Observed
         What it found outside its key, and what it left on disk.
+    is_overtaken : bool
+        Whether another process has stored its result first.
     """
 
     value: Value
@@ -192,6 +237,7 @@ class Computed(Generic[Value]):
     told: str = ""
     found: tuple[Observed, ...] = ()
     written: tuple[Observed, ...] = ()
+    is_overtaken: bool = False
 
 
 class Task(Protocol[Value]):

@@ -16,6 +16,7 @@ from typing import Any
 
 from nbcache.cell.magics import is_repeated
 from nbcache.keys import flow, modules, origin, uses
+from nbcache.keys.trees import of_tree
 
 __all__ = ["imported_data", "imported_names", "repeated_nodes"]
 
@@ -50,6 +51,7 @@ _PURE_DECORATORS = frozenset(
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
+@of_tree
 def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
     """Choose the statements of a cell that a hit executes again.
 

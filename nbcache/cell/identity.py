@@ -216,9 +216,7 @@ def _key(
             collected.builtin(f"input {name}", name)
     for name in _named_in_queries(analysed, inputs) & namespace.keys() - found.stores:
         _input(collected, name, namespace[name], None, inputs)
-    collected.extended(
-        {node.attr for node in ast.walk(analysed) if isinstance(node, ast.Attribute)}
-    )
+    collected.extended(uses.attributes(analysed))
     _imports(collected, analysed, namespace)
     for variable in sorted(uses.environment_reads(analysed, stores=False)):
         collected.environment(variable)

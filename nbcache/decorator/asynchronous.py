@@ -21,6 +21,7 @@ from nbcache.cache import Core
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.decorator.options import Options
 from nbcache.decorator.references import CachedRef, values_of
+from nbcache.decorator.shortcut import NOTHING
 from nbcache.decorator.wrapper import Wrapper
 
 __all__ = ["AsyncCachedFunction"]
@@ -79,6 +80,9 @@ class AsyncCachedFunction(Wrapper[P, R]):
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the result: the stored one, or what the function computes."""
         core = self._options.core()
+        found = self._shortcut.find(core, args, kwargs)
+        if found is not NOTHING:
+            return cast(R, found)
         if self._is_off(core):
             values, named = values_of(args, kwargs)
             return cast(R, await self._function(*values, **named))
@@ -138,6 +142,7 @@ class AsyncCachedFunction(Wrapper[P, R]):
     async def _computed(self, call: Invocation) -> Any:
         """Give the stored result, or that of the one task that computes it."""
         if call.look():
+            self._shortcut.learn(call.core, call.request)
             return call.value()
         name = (
             str(call.core.store.folder),
@@ -188,4 +193,5 @@ class AsyncCachedFunction(Wrapper[P, R]):
                     call.keep(await self._function(*call.args, **call.kwargs))
             return call.value()
         finally:
+            call.release()
             _inside.reset(token)

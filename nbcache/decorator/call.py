@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from nbcache import randomness, surroundings, trace
 from nbcache.decorator import failures
 from nbcache.decorator.arguments import kept_arguments
 from nbcache.decorator.failures import FAILURE, Failure
-from nbcache.decorator.frozen import is_frozen
 from nbcache.decorator.generators import Generators
 from nbcache.decorator.identity import BoundKey, bound_key
 from nbcache.decorator.options import Options
@@ -28,6 +29,7 @@ from nbcache.decorator.references import (
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
+from nbcache.keys.constant import is_constant
 from nbcache.keys.dependencies import reached, unwrap
 from nbcache.keys.frozen import frozen_told
 from nbcache.outcome import Computed
@@ -287,7 +289,7 @@ class CallTask:
             value = values[VALUE]
         drawn = values.get(randomness.RANDOM, {})
         randomness.restore(drawn, state.get("seeded", []))
-        if set(values) == {VALUE} and not state.get("seeded") and is_frozen(value):
+        if set(values) == {VALUE} and not state.get("seeded") and is_constant(value):
             opened.held[VALUE] = value
         return value
 
@@ -334,8 +336,19 @@ def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
         return pool.submit(asyncio.run, coroutine).result()
 
 
+_sources: weakref.WeakKeyDictionary[CodeType, str] = weakref.WeakKeyDictionary()
+
+
 def _source(function: Callable[..., Any]) -> str:
-    try:
-        return inspect.getsource(inspect.unwrap(function))
-    except (OSError, TypeError):
-        return ""
+    """Give the source of a function, which is looked for once for each code."""
+    inner = inspect.unwrap(function)
+    code = getattr(inner, "__code__", None)
+    found = _sources.get(code) if isinstance(code, CodeType) else None
+    if found is None:
+        try:
+            found = inspect.getsource(inner)
+        except (OSError, TypeError):
+            found = ""
+        if isinstance(code, CodeType):
+            _sources[code] = found
+    return found

@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar, cast
 
 from nbcache.decorator.invocation import Invocation
 from nbcache.decorator.references import CachedRef, values_of
+from nbcache.decorator.shortcut import NOTHING
 from nbcache.decorator.wrapper import Wrapper
 
 __all__ = ["CachedFunction"]
@@ -20,26 +21,36 @@ class CachedFunction(Wrapper[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Give the result: the stored one, or what the function computes."""
         core = self._options.core()
+        found = self._shortcut.find(core, args, kwargs)
+        if found is not NOTHING:
+            return cast(R, found)
         if self._is_off(core):
             values, named = values_of(args, kwargs)
             return cast(R, self._function(*values, **named))
         refresh = self._options.refresh or core.settings.refresh
         call = self._invocation(core, args, kwargs, refresh)
-        with call:
-            if call.must_run:
-                # from this frame: see `invocation`
-                call.keep(self._function(*call.args, **call.kwargs))
+        try:
+            with call:
+                if call.must_run:
+                    # from this frame: see `invocation`
+                    call.keep(self._function(*call.args, **call.kwargs))
+        finally:
+            call.release()
+        if isinstance(call, Invocation) and not call.must_run:
+            self._shortcut.learn(core, call.request)
         return cast(R, call.value())
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute a call in any case, and store the result."""
         core = self._options.core()
         if self._is_off(core):
-            values, named = values_of(args, kwargs)
-            return cast(R, self._function(*values, **named))
+            return self.uncached(*args, **kwargs)
         call = self._invocation(core, args, kwargs, True)
-        with call:
-            call.keep(self._function(*call.args, **call.kwargs))
+        try:
+            with call:
+                call.keep(self._function(*call.args, **call.kwargs))
+        finally:
+            call.release()
         return cast(R, call.value())
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -63,9 +74,12 @@ class CachedFunction(Wrapper[P, R]):
         found = None if request.refresh else self._refer(core, request)
         if found is None:
             call = Invocation(core, request, task)
-            with call:
-                if call.must_run:
-                    call.keep(self._function(*call.args, **call.kwargs))
+            try:
+                with call:
+                    if call.must_run:
+                        call.keep(self._function(*call.args, **call.kwargs))
+            finally:
+                call.release()
             call.value()
             found = self._refer(core, request, again=True)
         if found is None:

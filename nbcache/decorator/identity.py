@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from nbcache.decorator.options import Options, name_of
 from nbcache.decorator.references import CachedRef, values_of
@@ -15,7 +15,10 @@ from nbcache.keys import hashing, origin, secret, source
 from nbcache.keys.dependencies import Dependencies, unwrap
 from nbcache.keys.key import Key, Part
 
-__all__ = ["BoundKey", "bound_key", "counted", "dependencies"]
+__all__ = ["BoundKey", "bound_key", "counted", "counted_names", "dependencies"]
+
+
+Found = TypeVar("Found", bound=Dependencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def bound_key(
     UnhashableValue
         An argument, or something that the function reads, cannot be part of a key.
     """
-    found = dependencies(function, name, options)
+    found = dependencies(function, name, options, Dependencies)
     if callable(options.key):
         args, kwargs = values_of(bound.args, bound.kwargs)
         found.add("argument key", options.key(*args, **kwargs))
@@ -59,8 +62,11 @@ def bound_key(
 
 
 def dependencies(
-    function: Callable[..., Any], name: str, options: Options
-) -> Dependencies:
+    function: Callable[..., Any],
+    name: str,
+    options: Options,
+    kind: type[Found],
+) -> Found:
     """Give the parts of a key that all calls of a function have in common.
 
     Raises
@@ -68,7 +74,7 @@ def dependencies(
     UnhashableValue
         Something that the function reads cannot be part of a key.
     """
-    found = Dependencies(
+    found = kind(
         hashing.Walk(options.hash_funcs),
         options.track,
         frozenset(options.ignore_globals),
@@ -108,11 +114,14 @@ def _described(dependency: Any, number: int) -> str:
 
 def counted(bound: inspect.BoundArguments, options: Options) -> dict[str, Any]:
     """Give the arguments that belong to the key."""
-    return {
-        name: value
-        for name, value in bound.arguments.items()
-        if not name.startswith("_") and name not in options.ignore
-    }
+    wanted = counted_names(bound.arguments, options)
+    return {name: bound.arguments[name] for name in wanted}
+
+
+def counted_names(names: Iterable[str], options: Options) -> list[str]:
+    """Give the names of the parameters that belong to the key."""
+    ignored = options.ignore
+    return [one for one in names if not one.startswith("_") and one not in ignored]
 
 
 def _slug(

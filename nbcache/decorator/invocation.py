@@ -15,6 +15,7 @@ from nbcache.decorator.call import CallTask
 from nbcache.decorator.failures import Failure, is_kept
 from nbcache.decorator.references import values_of
 from nbcache.outcome import Miss, Request, Restored
+from nbcache.storage.flight import Flight
 
 __all__ = ["Invocation", "Unkeyed"]
 
@@ -43,7 +44,7 @@ class Invocation:
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
         self.must_run = False
-        self._flight: Any = None
+        self._flight: Flight | None = None
         self._observed = False
 
     # --- around a call
@@ -52,12 +53,11 @@ class Invocation:
         if self.look():
             return
         try:
-            flight = self.core.flight(self.request)
-            flight.__enter__()
-            self._flight = flight
-        except Exception as error:
-            _told(self.request.name, error)
-        try:
+            try:
+                self._flight = self.core.flight(self.request)
+                self._flight.__enter__()
+            except Exception as error:
+                _told(self.request.name, error)
             self._ready()
         except BaseException:
             self.__exit__(None, None, None)
@@ -67,17 +67,20 @@ class Invocation:
         try:
             self._end(error)
         finally:
-            if self._flight is not None:
-                self._flight.__exit__(None, None, None)
+            self.release()
+
+    def release(self) -> None:
+        """Give the key back; may be called again, as an interrupt may cut it short."""
+        if self._flight is not None:
+            self._flight.release()
 
     async def __aenter__(self) -> None:
         try:
-            flight = self.core.flight_async(self.request)
-            await flight.__aenter__()
-            self._flight = flight
-        except Exception as error:
-            _told(self.request.name, error)
-        try:
+            try:
+                self._flight = self.core.flight(self.request)
+                await self._flight.__aenter__()
+            except Exception as error:
+                _told(self.request.name, error)
             self._ready()
         except BaseException:
             await self.__aexit__(None, None, None)
@@ -86,11 +89,7 @@ class Invocation:
     async def __aexit__(
         self, kind: Any, error: BaseException | None, trace: Any
     ) -> None:
-        try:
-            self._end(error)
-        finally:
-            if self._flight is not None:
-                await self._flight.__aexit__(None, None, None)
+        self.__exit__(kind, error, trace)
 
     # --- the steps
 
@@ -122,6 +121,10 @@ class Invocation:
         try:
             computed = self.task.end(value)
             self.core.keep(self.request, self.task, computed, miss)
+            if computed.is_overtaken:
+                # one key, one value: who comes second takes what is stored
+                first = self.core.find(self.request, self.task)
+                self.found = first if isinstance(first, Restored) else self.found
         except Exception as error:
             _told(self.request.name, error)
 
@@ -176,6 +179,9 @@ class Unkeyed:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Leave errors to the caller."""
+
+    def release(self) -> None:
+        """Give nothing back: nothing is held."""
 
     def keep(self, value: Any) -> None:
         """Say why the result is not stored."""

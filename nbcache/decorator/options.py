@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -76,6 +75,8 @@ class Options:
         parameters = list(signature_of(function).parameters)
         for name in self.ignore:
             if name not in parameters:
+                import difflib  # 2 ms, of use to errors
+
                 near = difflib.get_close_matches(name, parameters, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise ValueError(

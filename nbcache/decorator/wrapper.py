@@ -21,7 +21,9 @@ from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.decorator.named import functions
 from nbcache.decorator.options import Options, name_of, signature_of
 from nbcache.decorator.references import CachedRef, is_still, reference
+from nbcache.decorator.shortcut import Shortcut
 from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
+from nbcache.keys.dependencies import Dependencies
 from nbcache.keys.key import Key
 from nbcache.outcome import Computed, Hit, Miss, Request, Restored
 from nbcache.states import states
@@ -52,6 +54,7 @@ class Wrapper(Generic[P, R]):
         self._options = options
         self._signature = signature_of(function)
         self._own_name = options.name or name_of(function)
+        self._shortcut = Shortcut(function, self._own_name, options)
         self.__doc__ = _with_note(self.__doc__, options.left_out(function))
         functions[self._own_name] = self
 
@@ -84,8 +87,8 @@ class Wrapper(Generic[P, R]):
     def __getstate__(self) -> dict[str, Any]:
         """Give what another process needs, sources included."""
         try:
-            found = dependencies(self._function, self._own_name, self._options)
-            met = found.functions()
+            how = self._function, self._own_name, self._options, Dependencies
+            met = dependencies(*how).functions()
         except UnhashableValue:
             met = ()
         return {

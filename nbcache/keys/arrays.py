@@ -7,13 +7,12 @@ value of a numpy type.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import sys
 from typing import Any
 
 import numpy as np
 
-from nbcache.keys import plain
+from nbcache.keys import origin, plain
 from nbcache.keys.buffers import digest_memory, digest_strided
 from nbcache.keys.instances import attributes, refusal
 from nbcache.keys.memory import MemoryMap, span_of
@@ -271,9 +270,8 @@ def _origin(kind: Any, name: str) -> tuple[str, ...]:
     package = kind.__module__.partition(".")[0]
     if package in ("numpy", "builtins"):
         return ()
-    try:
-        version = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+    version = origin.recorded_version(package)
+    if not version:
         version = str(getattr(sys.modules.get(package), "__version__", ""))
     return package, version, qualified_name(kind), name
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from nbcache.keys.trees import of_tree
+
 __all__ = ["called_name", "import_aliases", "named_calls"]
 
 # where C modules differ from the names that people use
@@ -39,6 +41,7 @@ def named_calls(
                 yield node, name
 
 
+@of_tree
 def import_aliases(tree: ast.AST) -> dict[str, str]:
     """Give the names that the imports in code bind, with what they stand for."""
     found: dict[str, str] = {}

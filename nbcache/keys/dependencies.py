@@ -35,14 +35,14 @@ from nbcache.keys.extensions import extensions
 from nbcache.keys.key import Part
 from nbcache.keys.users import is_users, unwrap
 
-__all__ = ["Dependencies", "is_users", "reached", "unwrap"]
+__all__ = ["COUNTED", "Dependencies", "is_users", "reached", "unwrap"]
 
 _MISSING = object()
 _BUILTINS = frozenset(vars(builtins))
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, NoneType})
 # written to without being read, these make no dependency; other types may do more
 # than count when their methods are called
-_COUNTED = frozenset(
+COUNTED = frozenset(
     [
         "list",
         "dict",
@@ -189,7 +189,7 @@ class Dependencies:
             value = scope.get(name, _MISSING)
             if value is _MISSING:
                 self.builtin(f"{step}global {name}", name, step)
-            elif name in writes and type(value).__name__ in _COUNTED:
+            elif name in writes and type(value).__name__ in COUNTED:
                 self.written[name] = value
             else:
                 self.named(name, value, chains, step)

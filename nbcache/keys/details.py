@@ -22,6 +22,7 @@ from typing import Any
 
 from nbcache.keys import origin, secret, source, summary
 from nbcache.keys.hashing import Walk
+from nbcache.keys.trees import of_tree
 
 __all__ = ["Details", "code_details", "describe", "text_details"]
 
@@ -66,7 +67,7 @@ def code_details(code: CodeType) -> Details:
         return {"kind": "code"}
     first, last = code.co_firstlineno, getattr(node, "end_lineno", 0)
     text = "".join(linecache.getlines(code.co_filename)[first - 1 : last])
-    if not _spells(text, node):
+    if not _spells(node, text):
         # the file has changed since; what runs counts
         text = ast.unparse(node)
     return text_details(text, first)
@@ -77,7 +78,8 @@ def text_details(text: str, line: int = 1) -> Details:
     return {"kind": "code", "line": line, "text": text}
 
 
-def _spells(text: str, node: ast.AST) -> bool:
+@of_tree
+def _spells(node: ast.AST, text: str) -> bool:
     """Say whether a text is, or for a lambda holds, the source of a tree."""
     if isinstance(node, ast.Lambda):
         return ast.unparse(node.body) in text

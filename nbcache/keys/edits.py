@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import textwrap
 import tokenize
@@ -25,6 +24,8 @@ def line_text(old: Any, new: Any) -> str:
 
 def _first_changed(before: str, after: str) -> int:
     old, new = _significant(before), _significant(after)
+    import difflib  # 2 ms, of use to misses
+
     matcher = difflib.SequenceMatcher(
         None, [text for _, text in old], [text for _, text in new], autojunk=False
     )
@@ -72,6 +73,8 @@ def code_difference(label: str, old: Any, new: Any, before: str, after: str) -> 
     old_rows, new_rows = (text.splitlines() for text in texts)
     if old_rows[0].startswith("%%") and new_rows[0].startswith("%%"):
         old_rows[0] = new_rows[0]  # options of the magic are no code
+    import difflib  # 2 ms, of use to misses
+
     rows = difflib.unified_diff(
         old_rows,
         new_rows,

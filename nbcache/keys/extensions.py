@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["extensions"]
+__all__ = ["CLASSES", "extensions", "inner"]
 
-_CLASSES = {
+CLASSES = {
     "pandas": ("DataFrame", "Series", "Index"),
     "polars": ("DataFrame", "LazyFrame", "Series", "Expr"),
     "xarray": ("Dataset", "DataArray"),
@@ -32,18 +32,19 @@ def extensions(names: Iterable[str]) -> Iterator[tuple[str, Any]]:
         ``DataFrame.geo`` and the function or class, the library's own ones too.
     """
     wanted = sorted(set(names))
-    for library, kinds in _CLASSES.items():
+    for library, kinds in CLASSES.items():
         module = sys.modules.get(library)
         for kind in kinds if module is not None else ():
             held = vars(getattr(module, kind, object))
             for name in wanted:
                 if name in held:
-                    yield f"{kind}.{name}", _inner(held[name])
+                    yield f"{kind}.{name}", inner(held[name])
 
 
-def _inner(value: Any) -> Any:
+def inner(value: Any) -> Any:
+    """Give the function or class behind a descriptor, or the value itself."""
     for name in _HELD:
-        inner = getattr(value, name, None)
-        if callable(inner):
-            return inner
+        found = getattr(value, name, None)
+        if callable(found):
+            return found
     return value

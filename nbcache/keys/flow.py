@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from nbcache.keys import uses
 from nbcache.keys.scopes import dotted, free_names, global_names
+from nbcache.keys.trees import of_tree
 
 __all__ = ["DYNAMIC_NAMES", "Flow", "analyse"]
 
@@ -52,7 +53,23 @@ class Flow:
     guarded: set[str] = field(default_factory=set)
     numbered: dict[str, tuple[str, int]] = field(default_factory=dict)
 
+    def copy(self) -> Flow:
+        """Give one that can be changed."""
+        reads = {
+            name: None if chains is None else set(chains)
+            for name, chains in self.reads.items()
+        }
+        return Flow(
+            reads,
+            set(self.stores),
+            set(self.deletes),
+            set(self.late),
+            set(self.guarded),
+            dict(self.numbered),
+        )
 
+
+@of_tree
 def analyse(tree: ast.Module) -> Flow:
     """Give what a cell's tree reads before assignment, binds and deletes."""
     visitor = _Visitor()

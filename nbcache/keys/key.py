@@ -47,6 +47,12 @@ class Part:
     details: Any = field(default=None, hash=False)
     describe: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
 
+    def feed(self, running: Any) -> None:
+        """Add the part to the running digest of a key."""
+        for text in (self.label, self.digest):
+            data = text.encode("utf-8", "surrogatepass")
+            running.update(len(data).to_bytes(8, "little") + data)
+
     def __reduce__(self) -> tuple[type[Part], tuple[Any, ...]]:
         # the values behind `describe` stay where they are
         return Part, (self.label, self.digest, self.summary, self.details)
@@ -133,14 +139,14 @@ class Key:
     @cached_property
     def digest(self) -> str:
         """The key as 32 hexadecimal digits: the name of its entry."""
-        running = xxhash.xxh3_128()
-        running.update(b"nbcache-key-%d" % KEY_SCHEMA)
+        return str(self.running().hexdigest())
+
+    def running(self) -> Any:
+        """Give the running digest after the parts: other parts may be fed to it."""
+        running = xxhash.xxh3_128(b"nbcache-key-%d" % KEY_SCHEMA)
         for part in self.parts:
-            for text in (part.label, part.digest):
-                data = text.encode("utf-8", "surrogatepass")
-                running.update(len(data).to_bytes(8, "little"))
-                running.update(data)
-        return running.hexdigest()
+            part.feed(running)
+        return running
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and self.digest == other.digest

@@ -8,7 +8,6 @@ everything installed by name and version.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ __all__ = [
     "is_user_file",
     "is_user_function",
     "is_user_module",
+    "recorded_version",
     "version",
     "version_token",
 ]
@@ -103,22 +103,31 @@ def version(module_name: str) -> str:
         return stated
     if not top:
         return ""
+    return recorded_version(top) or _version_of_import(top)
+
+
+def recorded_version(package: str) -> str:
+    """Give the version in the record of an installed package; '' if there is none."""
+    import importlib.metadata  # 20 ms, of use to few keys
+
     try:
-        return importlib.metadata.version(top)
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return _version_of_import(top)
+        return ""
 
 
 def _version_of_import(top: str) -> str:
     """Give the version of a package that is imported under another name (sklearn)."""
     for name in _distributions().get(top, ()):
-        return importlib.metadata.version(name)
+        return recorded_version(name)
     return ""
 
 
 @functools.cache
 def _distributions() -> Mapping[str, list[str]]:
     # reads the records of every installed package: only when a name alone says nothing
+    import importlib.metadata
+
     return importlib.metadata.packages_distributions()
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "qualified_name",
     "register",
     "register_hash",
+    "registrations",
 ]
 
 
@@ -157,6 +158,7 @@ _entries: dict[type | str, _Entry] = {}
 _hashers: dict[type | str, Hasher] = {}
 _plans: weakref.WeakKeyDictionary[type, Plan] = weakref.WeakKeyDictionary()
 _loaded: set[str] = set()
+_registrations = 0
 
 # Package of a type -> modules here that know it.  Imported at the first such type.
 _PROVIDERS = {
@@ -191,7 +193,9 @@ def register(
     identity : Identity or callable of the class, optional
         Whether it shows that one object is met twice.
     """
+    global _registrations
     _entries[type_or_name] = _Entry(handler, identity)
+    _registrations += 1
     _plans.clear()
 
 
@@ -206,8 +210,15 @@ def register_hash(type_or_name: type | str, function: Hasher) -> None:
         Takes the value, returns anything that can be digested.  The digest is that
         of the result, tagged with the class of the value.
     """
+    global _registrations
     _hashers[type_or_name] = function
+    _registrations += 1
     _plans.clear()
+
+
+def registrations() -> int:
+    """Give how often anything was registered: another number, other digests."""
+    return _registrations
 
 
 def any_registered() -> bool:

@@ -22,6 +22,8 @@ from types import CodeType
 
 import xxhash
 
+from nbcache.keys.trees import of_tree
+
 __all__ = [
     "code_digest",
     "function_node",
@@ -73,6 +75,7 @@ class _Normalise(ast.NodeTransformer):
         return ast.Constant(node.value)
 
 
+@of_tree
 def normal_form(tree: ast.AST) -> str:
     """Give the text of a syntax tree that says only what the code does."""
     # a round through the tree's own dump is the cheapest deep copy there is

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Set
+
+from nbcache.keys.trees import of_tree
 
 __all__ = [
     "environment_reads",
@@ -74,6 +75,7 @@ def _written(statement: ast.AST) -> ast.Name | None:
 # --- other things that code names by a literal
 
 
+@of_tree
 def environment_reads(tree: ast.AST, *, stores: bool = True) -> set[str]:
     """Give the environment variables that code reads by a literal name.
 
@@ -125,6 +127,7 @@ def _literal(node: ast.AST) -> str | None:
     return value if isinstance(value, str) else None
 
 
+@of_tree
 def imported_modules(tree: ast.AST) -> list[tuple[str, int, tuple[str, ...]]]:
     """Give each import of a tree: module name, relative level, names taken from it.
 
@@ -155,17 +158,24 @@ def _called(node: ast.Call) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
+@of_tree
+def attributes(tree: ast.AST) -> set[str]:
+    """Give the attributes that code uses, of whatever objects."""
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
 # --- what no analysis can see
 
 
-def hidden_reads(tree: ast.AST, names: Set[str]) -> set[str]:
+@of_tree
+def hidden_reads(tree: ast.AST, names: frozenset[str]) -> set[str]:
     """Give the built-ins through which code reads names that do not stand in it.
 
     Parameters
     ----------
     tree : ast.AST
         Any code.
-    names : set of str
+    names : frozenset of str
         The built-ins in question.
 
     Returns
@@ -198,6 +208,7 @@ _QUERIES = frozenset({"query", "eval"})
 _QUERIED = re.compile(r"(?<![\w.])@([^\W\d]\w*)")
 
 
+@of_tree
 def queried_names(tree: ast.AST) -> set[str]:
     """Give the variables that texts for ``DataFrame.query`` and ``eval`` name."""
     if not has_queries(tree):
@@ -208,6 +219,7 @@ def queried_names(tree: ast.AST) -> set[str]:
     }
 
 
+@of_tree
 def has_queries(tree: ast.AST) -> bool:
     """Say whether a method ``query`` or ``eval`` is used."""
     return any(

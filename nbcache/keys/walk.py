@@ -72,6 +72,10 @@ class Walk(ContainerWalk):
         self._ordering: frozenset[int] = frozenset()  # elements of sets being ordered
         self._known = _Known()
 
+    def takes_plain(self) -> bool:
+        """Say whether nobody stands in for atoms and plain containers."""
+        return self._atoms == plain.ATOMS and self._containers == plain.CONTAINERS
+
     def _without_hasher(self, kinds: frozenset[type]) -> frozenset[type]:
         if not self._functions and not any_registered():
             return kinds

@@ -198,7 +198,7 @@ async def _fetch_async(plan: Plan) -> None:
     core, request, task = plan.core, plan.request, plan.task
     found = core.find(request, task)
     if isinstance(found, Miss):
-        async with core.flight_async(request):
+        async with core.flight(request):
             found = core.find_again(request, task, found)
             if isinstance(found, Miss):
                 computed = await task.compute_async()

@@ -72,7 +72,7 @@ class Acceptance:
             raise UntrustedEntry(foreign_text(archive, path))
         if not is_mine or self.verify == "always":
             archive.verify()
-        elif self.verify == "first" and not known:
+        elif self.verify == "first" and not (known and archive.is_mappable):
             archive.verify()
             self._verified.add(archive.stat_id)
         return is_mine

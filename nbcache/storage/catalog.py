@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -81,7 +82,11 @@ class Catalog:
 
     def by_key(self, key: str) -> list[Entry]:
         """Give the entries of a key, whatever their names."""
-        return [row for row in self.index.rows(key=key) if self._file(row).exists()]
+        try:
+            rows = self.index.rows(key=key)
+        except (OSError, sqlite3.Error):
+            rows = [entry for entry in self.entries() if entry.key == key]
+        return [row for row in rows if self._is_there(row)]
 
     def by_name(self, name: str, limit: int = -1) -> list[Entry]:
         """Give the entries of a name, newest first.
@@ -96,7 +101,10 @@ class Catalog:
             rows = read(name, limit=limit)
         except (OSError, sqlite3.Error):
             rows = [entry for entry in self.entries() if entry.name == name]
-        return [row for row in rows if self._file(row).exists()]
+        return [row for row in rows if self._is_there(row)]
+
+    def _is_there(self, entry: Entry) -> bool:
+        return os.path.exists(self._file(entry))
 
     def _file(self, entry: Entry) -> Path:
         # by its name alone: the key may be what an index says

@@ -114,12 +114,22 @@ def encode(
     pickled: set[int] = set()
     while True:
         encoder = Encoder(index, classes, namespace, pickled)
-        nodes = [_named_node(encoder, name, value) for name, value in values.items()]
-        stream, found = leaves.pickle_leaves(encoder, nodes)
-        if found <= pickled:
-            break
+        try:
+            nodes = [
+                _named_node(encoder, name, value) for name, value in values.items()
+            ]
+            stream, found = leaves.pickle_leaves(encoder, nodes)
+            if found <= pickled:
+                return _encoded(encoder, values, nodes, stream)
+        finally:
+            encoder.arrays.release()
         # pickled parts that they contain refer to these
         pickled |= found
+
+
+def _encoded(
+    encoder: Encoder, values: Mapping[str, object], nodes: list[Any], stream: Any
+) -> Encoded:
     for name, value in values.items():
         node = encoder.found(value)
         if type(value) is np.ndarray and node is not None and _is_member_name(name):

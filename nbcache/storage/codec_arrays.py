@@ -200,6 +200,12 @@ class ArrayPlaces:
         """Take in a sequence of nodes that may become one array."""
         self._sequences.append((parent, index))
 
+    def release(self) -> None:
+        """Let go of all arrays, whoever still holds this, such as a traceback."""
+        self._places.clear()
+        self._by_node.clear()
+        self._many.clear()
+
     def finish(self, encoder: Encoder) -> None:
         """Fill the nodes of all arrays.
 

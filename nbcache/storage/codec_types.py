@@ -367,7 +367,8 @@ for _path in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
 
 def _write_bytearray(encoder: Encoder, value: bytearray) -> Node:
     data = np.frombuffer(value, np.uint8)
-    node = encoder.begin(value, "bytearray", encoder.blob(data))
+    # a copy: as long as its own memory is in use, the user cannot resize it
+    node = encoder.begin(value, "bytearray", encoder.blob(data.copy()))
     # arrays made from it share its memory
     encoder.arrays.add(data, node, "|u1", fixed=True)
     return node

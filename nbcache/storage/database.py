@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ from nbcache.storage.database_guard import (
     require_schema,
 )
 from nbcache.storage.filesystems import is_local
+from nbcache.storage.forking import ForkLock
+from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.locks import exclusive
 
 __all__ = ["Database", "stored_text"]
@@ -68,6 +71,8 @@ class Database:
         self._version = version
         self._lock = lock
         self._wait_s = wait_s
+        # one at a time: a fork must not come while SQLite holds its own locks
+        self._busy = ForkLock(is_waited_for=True)
         self._synchronous = "NORMAL" if durable else "OFF"
 
     def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -90,7 +95,8 @@ class Database:
         for attempt in range(_ATTEMPTS):
             file = self._file()
             try:
-                result = self._once(work)
+                with self._busy.lock:
+                    result = self._once(work)
             except sqlite3.Error as error:
                 if attempt + 1 == _ATTEMPTS:
                     raise
@@ -105,8 +111,7 @@ class Database:
 
     def _once(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         require_files(self.path)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        os.close(os.open(self.path, flags, 0o600))
+        self._make()
         with closing(sqlite3.connect(self.path, timeout=self._wait_s)) as connection:
             guarded(connection)
             require_schema(connection, self._schema)
@@ -118,6 +123,27 @@ class Database:
                 connection.execute(f"PRAGMA user_version = {self._version:d}")
             with connection:
                 return work(connection)
+
+    def _make(self) -> None:
+        """Make the file, private; one that is there is not opened.
+
+        Closing any descriptor of it would drop the locks that SQLite holds on it for
+        other threads (https://www.sqlite.org/howtocorrupt.html, 2.2).
+
+        Raises
+        ------
+        OSError
+            It cannot be made, or is no plain file.
+        """
+        try:
+            if stat.S_ISREG(os.lstat(self.path).st_mode):
+                return
+        except FileNotFoundError:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with suppress(FileExistsError), uninterrupted():
+                os.close(os.open(self.path, flags, 0o600))
+            return
+        raise OSError(f"{self.path} is no plain file")
 
     def _file(self) -> tuple[int, int] | None:
         """Tell which file is there now."""

@@ -110,8 +110,7 @@ class Entry:
         DamagedEntry
             A field is missing or is not what it should be.
         """
-        names = {one.name for one in fields(cls)}
-        given = {name: value for name, value in plain.items() if name in names}
+        given = {name: plain[name] for name in plain.keys() & _FIELDS}
         given.update(known)
         try:
             entry = cls(**given)
@@ -123,6 +122,7 @@ class Entry:
         return entry
 
 
+_FIELDS = frozenset(one.name for one in fields(Entry))
 _STORED = [one.name for one in fields(Entry) if one.name not in ("bytes", "file")]
 
 
@@ -180,6 +180,7 @@ def read_manifest(
 
 def _load(data: bytes) -> Any:
     try:
-        return json.loads(data)
+        # as text: json.loads takes a while to guess the encoding of bytes
+        return json.loads(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedEntry(f"manifest: {error}") from error

@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from nbcache.storage.interrupts import uninterrupted
+
 __all__ = ["Folder", "is_key", "key_of", "made_real", "require_real"]
 
 _BESIDE = ("locks", "tmp", "damaged")
@@ -88,16 +90,26 @@ class Folder:
         ValueError
             Not a key, or not a slug.
         """
+        return Path(self.checked_name(key, slug))
+
+    def checked_name(self, key: str, slug: str = "") -> str:
+        """Give the file of a key as text.
+
+        Raises
+        ------
+        ValueError
+            Not a key, or not a slug.
+        """
         if not _KEY.fullmatch(key):
             raise ValueError(f"not a key: {key!r}")
         if slug and not _SLUG.fullmatch(slug):
             raise ValueError(f"not a slug: {slug!r}")
-        return Path(self.name(key, slug))
+        return self.name(key, slug)
 
     def name(self, key: str, slug: str = "") -> str:
         """Give the file of a key as text, unchecked: several times faster."""
         name = f"{slug}-{key}.npz" if slug else f"{key}.npz"
-        return os.path.join(self._entries, key[:2], name)
+        return f"{self._entries}{os.sep}{key[:2]}{os.sep}{name}"
 
     def lock(self, key: str) -> Path:
         """Give the lock file of a key."""
@@ -140,7 +152,7 @@ class Folder:
             (self.entries / "CACHEDIR.TAG", _TAG),
             (self.path / ".gitignore", b"*\n"),
         ):
-            if not path.exists():
+            if not os.path.exists(path):
                 with self.temporary() as (file, temporary):
                     file.write(data)
                     file.flush()
@@ -170,10 +182,13 @@ class Folder:
         path = require_real(self.path / "tmp") / name
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
+            with uninterrupted():
+                file = os.fdopen(os.open(path, flags, 0o600), "w+b")
+            with file:
                 yield file, path
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # the sweep takes what stays
+                path.unlink()
 
     def stamps(self) -> dict[str, int]:
         """Give the folders that hold entries, and when names came or went, in ns."""
@@ -213,4 +228,12 @@ class Folder:
 
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
-        return (self.entries / "CACHEDIR.TAG").is_file()
+        return os.path.isfile(self.entries / "CACHEDIR.TAG")
+
+    def total(self) -> int:
+        """Give the bytes of all entries by looking at each file."""
+        size = 0
+        for path in self.files().values():
+            with suppress(OSError):
+                size += path.lstat().st_size
+        return size

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from nbcache.storage.database import Database, stored_text
+from nbcache.storage.repeated import Repeated, RepeatedHits, Use
 
 __all__ = ["HIT", "History", "Tally", "Use"]
 
 FLUSH_AFTER_S = 5.0
-FLUSH_AFTER_USES = 256
+FLUSH_AFTER_USES, FLUSH_AFTER_AGAIN = 256, 10_000
 MOST_HELD = 10_000
 """Notes that are kept in memory while they cannot be written."""
 MOST_LEVELS = 1000
@@ -49,19 +50,6 @@ CREATE TABLE IF NOT EXISTS tallies (
 CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, time REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS levels (time REAL PRIMARY KEY, level REAL NOT NULL);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """How often an entry was a hit, the seconds that saved, and when it last was."""
-
-    hits: int = 0
-    saved: float = 0.0
-    last: float = 0.0
-
-    def and_again(self, saved: float, when: float) -> Use:
-        """Give this use with one more hit."""
-        return Use(self.hits + 1, self.saved + saved, max(self.last, when))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +142,7 @@ class History:
         self._uses: dict[str, Use] = {}
         self._outcomes: dict[tuple[str, str], tuple[float, Mapping[str, Any]]] = {}
         self._tallies: dict[tuple[str, str, str], Tally] = {}
+        self._again = RepeatedHits()
         self._noted = 0
         self._flushed = time.monotonic()
 
@@ -183,6 +172,25 @@ class History:
         tally = self._tallies.get(place) or Tally(*place)
         self._tallies[place] = tally.and_again(outcome, times)
 
+    def note_again(self, told: Repeated, seconds: float, notebook: str) -> None:
+        """Note a repeated hit of an entry, like an earlier one, that took some s."""
+        self._again.note(told, seconds, notebook)
+        due = time.monotonic() - self._flushed > FLUSH_AFTER_S
+        if due or len(self._again) > FLUSH_AFTER_AGAIN:
+            self.flush()
+
+    def _take_again(self) -> None:
+        """Count the repeated hits; of each name, the last is its latest outcome."""
+        with self._lock:
+            for one in self._again.taken():
+                use = self._uses.get(one.key, Use())
+                saved, last = use.saved + one.saved, max(use.last, one.when)
+                self._uses[one.key] = Use(use.hits + one.times, saved, last)
+                self._count(one.name, {**one.outcome, "seconds": one.mean}, one.times)
+                place = one.name, one.notebook
+                if self._outcomes.get(place, (0.0,))[0] <= one.when:
+                    self._outcomes[place] = one.when, one.outcome
+
     def _flush_when_due(self) -> None:
         due = time.monotonic() - self._flushed > FLUSH_AFTER_S
         if due or self._noted > FLUSH_AFTER_USES:
@@ -190,12 +198,13 @@ class History:
 
     def flush(self) -> None:
         """Write what is held in memory; where that fails, it is tried again later."""
+        self._take_again()
         with self._lock:
             uses, self._uses = self._uses, {}
             outcomes, self._outcomes = self._outcomes, {}
             tallies, self._tallies = self._tallies, {}
             self._noted, self._flushed = 0, time.monotonic()
-        if not (uses or outcomes or tallies) or not self.path.parent.is_dir():
+        if not (uses or outcomes or tallies) or not os.path.isdir(self.path.parent):
             return
         # statistics are not worth a warning in somebody's cell
         try:
@@ -273,9 +282,16 @@ class History:
 
     # --- reading
 
+    def _told(self, query: str, *values: Any) -> list[Any]:
+        """Read what nobody depends on: nothing where it cannot be read."""
+        try:
+            return self._read(query, *values)
+        except (OSError, sqlite3.Error):
+            return []
+
     def _read(self, query: str, *values: Any) -> list[Any]:
         self.flush()
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return []
         return self._database.run(
             lambda database: database.execute(query, values).fetchall()
@@ -283,19 +299,19 @@ class History:
 
     def uses(self) -> dict[str, Use]:
         """Give the uses of all entries, by key."""
-        rows = self._read("SELECT key, hits, saved, last FROM uses")
+        rows = self._told("SELECT key, hits, saved, last FROM uses")
         return {key: Use(*use) for key, *use in rows if _are_numbers(use)}
 
     def sums(self) -> tuple[int, float]:
         """Give all hits there ever were, and the seconds that they saved."""
         query = "SELECT coalesce(sum(hits), 0), coalesce(sum(saved), 0.0) FROM uses"
-        rows = self._read(query)
+        rows = self._told(query)
         return rows[0] if rows and _are_numbers(rows[0]) else (0, 0.0)
 
     def tallies(self) -> list[Tally]:
         """Give the sums of all outcomes so far; a name as `stored_text` gives it."""
         columns = "name, kind, what, count, seconds, saved, bytes"
-        rows = self._read(f"SELECT {columns} FROM tallies ORDER BY name, kind, what")
+        rows = self._told(f"SELECT {columns} FROM tallies ORDER BY name, kind, what")
         return [
             Tally(str(name), str(kind), str(what), *figures)
             for name, kind, what, *figures in rows
@@ -306,14 +322,14 @@ class History:
         """Give the last outcomes, newest first; of one name if given."""
         query = "SELECT time, notebook, outcome FROM outcomes"
         if name is None:
-            rows = self._read(f"{query} ORDER BY time DESC")
+            rows = self._told(f"{query} ORDER BY time DESC")
         else:
             query = f"{query} WHERE name = ? ORDER BY time DESC"
-            rows = self._read(query, stored_text(name))
+            rows = self._told(query, stored_text(name))
         return [
             {**found, "time": float(when), "notebook": str(notebook)}
             for when, notebook, told in rows
-            if _are_numbers([when]) and (found := _told(told))
+            if _are_numbers([when]) and (found := _outcome(told))
         ]
 
     # --- pins
@@ -370,7 +386,7 @@ def _are_numbers(values: Iterable[Any]) -> bool:
     return all(type(one) in (int, float) for one in values)
 
 
-def _told(text: Any) -> dict[str, Any]:
+def _outcome(text: Any) -> dict[str, Any]:
     """Read an outcome back; {} if it is none."""
     try:
         found = json.loads(text)

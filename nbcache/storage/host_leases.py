@@ -13,8 +13,8 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from blake3 import blake3
@@ -22,14 +22,13 @@ from blake3 import blake3
 from nbcache.storage.remote import Remote
 from nbcache.storage.trust import signer
 
-__all__ = ["TTL_S", "HostLease", "held_among_hosts", "held_among_hosts_async"]
+__all__ = ["TTL_S", "HostLease"]
 
 TTL_S = 20.0
 """s without a renewal after which a lease may be taken over."""
 
 _RENEWALS = 4
 _POLL_S = (0.1, 2.0)
-_NOTICE_AFTER_S = 2.0
 _MOST_BYTES = 4096
 
 _held: set[tuple[str, str]] = set()
@@ -204,69 +203,3 @@ class HostLease:
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
         return told if mine and known else None
-
-
-# --- holding one while a value is computed
-
-
-@contextmanager
-def held_among_hosts(
-    lease: HostLease | None,
-    notice: Callable[[], None],
-    timeout_s: float | None = None,
-) -> Iterator[None]:
-    """Hold a key among hosts while its value is computed, or go on without.
-
-    Parameters
-    ----------
-    lease : HostLease or None
-        None: nothing is held.
-    notice : callable
-        Called once after 2 s of waiting.
-    timeout_s : float, optional
-        s to wait at most; None: while the holder lives.
-    """
-    if lease is None:
-        yield
-        return
-    try:
-        for pause in _pauses(lease, notice, timeout_s):
-            time.sleep(pause)
-        yield
-    finally:
-        lease.release()
-
-
-@asynccontextmanager
-async def held_among_hosts_async(
-    lease: HostLease | None,
-    notice: Callable[[], None],
-    timeout_s: float | None = None,
-) -> AsyncIterator[None]:
-    """Do what `held_among_hosts` does; the event loop goes on between requests."""
-    import asyncio  # 40 ms, of use to async functions only
-
-    if lease is None:
-        yield
-        return
-    try:
-        for pause in _pauses(lease, notice, timeout_s):
-            await asyncio.sleep(pause)
-        yield
-    finally:
-        lease.release()
-
-
-def _pauses(
-    lease: HostLease, notice: Callable[[], None], timeout_s: float | None
-) -> Iterator[float]:
-    began = time.monotonic()
-    told = False
-    while not lease.attempt():
-        waited = time.monotonic() - began
-        if timeout_s is not None and waited >= timeout_s:
-            return
-        if not told and waited > _NOTICE_AFTER_S:
-            told = True
-            notice()
-        yield _POLL_S[0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import json
 import sqlite3
-import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -22,6 +21,7 @@ from nbcache.storage import listing
 from nbcache.storage.database import Database, stored_text
 from nbcache.storage.entry import Entry
 from nbcache.storage.folder import key_of
+from nbcache.storage.forking import ForkLock
 
 __all__ = ["Index", "Row", "stored_text"]
 
@@ -76,7 +76,7 @@ class Index:
         self.path = path
         lock = path.with_name(f"{path.name}.lock") if lock is None else lock
         self._database = Database(path, _WHOLE, _VERSION, lock=lock)
-        self._lock = threading.RLock()
+        self._lock = ForkLock()
         self._waiting: dict[str, Entry] = {}
         self._latest: dict[str, Entry] = {}
         self._written = time.monotonic()
@@ -85,14 +85,15 @@ class Index:
 
     def note(self, entry: Entry) -> None:
         """Enter or replace a row, soon."""
-        with self._lock:
+        with self._lock.lock:
             self._latest.pop(entry.file, None)
             self._waiting[entry.file] = self._latest[entry.file] = entry
             if len(self._latest) > LATEST_ENTRIES:
                 del self._latest[next(iter(self._latest))]
             due = time.monotonic() - self._written > WRITE_AFTER_S
-            if due or len(self._waiting) >= WRITE_AFTER_ENTRIES:
-                self.flush()
+            due = due or len(self._waiting) >= WRITE_AFTER_ENTRIES
+        if due:
+            self.flush()
 
     def flush(self) -> None:
         """Write what was noted; where that fails, the listing finds the files."""
@@ -102,7 +103,7 @@ class Index:
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Do something in a database that has all that was noted."""
-        with self._lock:
+        with self._lock.lock:
             waiting, self._waiting = list(self._waiting.values()), {}
             self._written = time.monotonic()
 
@@ -209,7 +210,7 @@ class Index:
 
     def latest(self, name: str, limit: int) -> list[Entry]:
         """Give the newest entries of a name: those noted here, if they are enough."""
-        with self._lock:
+        with self._lock.lock:
             found = [one for one in reversed(self._latest.values()) if one.name == name]
         return found[:limit] if len(found) >= limit else self.rows(name, limit=limit)
 

@@ -1,9 +1,7 @@
-"""Single flight: one computation for each key among threads and processes.
+"""Locks among the threads and processes of a host; the dead hold none.
 
-Never needed for a right answer, only to save work: where a lock cannot be had, the
-caller computes.  Processes of one host exclude each other by ``flock``; POSIX record
-locks will not do, since closing any other descriptor of the file drops them, and
-threads of a process share them.
+Processes exclude each other by ``flock``; POSIX record locks will not do, since closing
+any other descriptor of the file drops them, and threads of a process share them.
 """
 
 from __future__ import annotations
@@ -13,10 +11,12 @@ import stat
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from nbcache.storage.filesystems import is_local
+from nbcache.storage.interrupts import uninterrupted
 
 _fcntl: Any
 try:
@@ -25,16 +25,15 @@ except ImportError:  # not on Windows: no lock between processes there
     _fcntl = None
 
 __all__ = [
+    "Hold",
     "exclusive",
     "is_held",
     "lock_for_life",
-    "single_flight",
-    "single_flight_async",
+    "names",
     "unlock",
 ]
 
-NOTICE_AFTER_S = 2.0
-_POLL_S = (0.002, 0.1)
+POLL_S = (0.002, 0.1)
 
 _threads: dict[str, tuple[threading.Lock, int]] = {}
 _guard = threading.Lock()
@@ -48,8 +47,7 @@ def _forget_in_child() -> None:
     _guard = threading.Lock()
     _threads.clear()
     for descriptor in list(_held):
-        with suppress(OSError):
-            os.close(descriptor)
+        _close(descriptor)
     _held.clear()
 
 
@@ -57,66 +55,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 
 
-@contextmanager
-def single_flight(
-    path: Path,
-    ready: Callable[[], bool],
-    notice: Callable[[], None],
-    timeout_s: float | None = None,
-) -> Iterator[None]:
-    """Hold a key while its value is computed.
-
-    Parameters
-    ----------
-    path : Path
-        The key's lock file.
-    ready : callable
-        Says whether the value is there; waiting ends then.
-    notice : callable
-        Called once after 2 s of waiting.
-    timeout_s : float, optional
-        s after which the caller goes on without the lock; None: waits while the
-        holder lives.
-
-    Notes
-    -----
-    Waiting is interruptible.  Reentrant in a thread.
-    """
-    if _names()[str(path)]:
-        yield
-        return
-    with _holding(path) as hold:
-        for pause in _pauses(hold, ready, notice, timeout_s):
-            time.sleep(pause)
-        with _named(str(path)):
-            yield
-
-
-@asynccontextmanager
-async def single_flight_async(
-    path: Path,
-    ready: Callable[[], bool],
-    notice: Callable[[], None],
-    timeout_s: float | None = None,
-) -> AsyncIterator[None]:
-    """Do what `single_flight` does; the event loop goes on while this waits.
-
-    Notes
-    -----
-    Not reentrant: another task of the same thread waits.  A call of `single_flight` in
-    this thread meanwhile does not, since it would wait for ever.
-    """
-    import asyncio  # 40 ms, of use to async functions only
-
-    with _holding(path) as hold:
-        for pause in _pauses(hold, ready, notice, timeout_s):
-            await asyncio.sleep(pause)
-        with _named(str(path)):
-            yield
-
-
-@contextmanager
-def exclusive(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
+class exclusive:
     """Hold a lock file that nobody else holds; give whether it is held.
 
     Parameters
@@ -130,96 +69,104 @@ def exclusive(path: Path, wait_s: float = 0.0) -> Iterator[bool]:
     -----
     Reentrant in a thread.  Where no lock can be had, it counts as held.
     """
-    if _names()[str(path)]:
-        yield True
-        return
-    with _holding(path) as hold:
+
+    def __init__(self, path: Path, wait_s: float = 0.0) -> None:
+        self._path = path
+        self._wait_s = wait_s
+        self._hold: Hold | None = None
+        self._is_named = False
+
+    def __enter__(self) -> bool:
+        if names()[str(self._path)]:
+            return True
+        try:
+            return self._enter()
+        except BaseException:
+            self._leave()
+            raise
+
+    def _enter(self) -> bool:
+        hold = self._hold = Hold(self._path)
         held = hold.attempt()
-        until = time.monotonic() + wait_s
+        until = time.monotonic() + self._wait_s
         while not held and time.monotonic() < until:
-            time.sleep(_POLL_S[0])
+            time.sleep(POLL_S[0])
             held = hold.attempt()
-        if not held:
-            yield False
-            return
-        with _named(str(path)):
-            yield True
+        if held:
+            with uninterrupted():
+                names()[str(self._path)] += 1
+                self._is_named = True
+        return held
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        with uninterrupted():
+            if self._is_named:
+                self._is_named = False
+                names()[str(self._path)] -= 1
+            if self._hold is not None:
+                self._hold.release()
 
 
-def _names() -> Counter[str]:
+def names() -> Counter[str]:
     """Give how often this thread holds, or goes on without, each name."""
-    names: Counter[str] = _here.__dict__.setdefault("names", Counter())
-    return names
+    found: Counter[str] = _here.__dict__.setdefault("names", Counter())
+    return found
 
 
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    names = _names()
-    names[name] += 1
-    try:
-        yield
-    finally:
-        names[name] -= 1
-        if not names[name]:
-            del names[name]
+class Hold:
+    """The two locks of a file: that of threads first, then that of processes.
 
-
-class _Hold:
-    """The two locks of a key: that of threads first, then that of processes."""
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lock = _enter(str(path))
-        self.owned = False
-        self.descriptor: int | None = None
+        self._path = path
+        self._process = os.getpid()
+        self._lock: threading.Lock | None = _enter(str(path))
+        self._owned = False
+        self._descriptor: int | None = None
 
     def attempt(self) -> bool:
         """Try to get both; where there is no lock of processes, the first is enough."""
-        if not self.owned:
-            self.owned = self.lock.acquire(blocking=False)
-        if not self.owned or _fcntl is None:
-            return self.owned
+        with uninterrupted():
+            return self._attempt()
+
+    def _attempt(self) -> bool:
+        if self._lock is None:
+            return False
+        if not self._owned:
+            self._owned = self._lock.acquire(blocking=False)
+        if not self._owned or not _is_lockable(self._path):
+            return self._owned
         try:
-            self.descriptor = _try(self.path)
+            self._descriptor = _try(self._path)
         except OSError:
             return True
-        return self.descriptor is not None
+        return self._descriptor is not None
 
     def release(self) -> None:
-        _release(self.path, self.descriptor)
-        if self.owned:
-            self.lock.release()
-        _leave(str(self.path))
+        """Give both back, if they are held; may be called again."""
+        with uninterrupted():
+            lock, self._lock = self._lock, None
+            if lock is None:
+                return
+            # a child has closed what it inherited, and must not remove the file
+            if self._process == os.getpid():
+                _release(self._path, self._descriptor)
+            if self._owned:
+                lock.release()
+            _leave(str(self._path))
 
 
-@contextmanager
-def _holding(path: Path) -> Iterator[_Hold]:
-    hold = _Hold(path)
-    try:
-        yield hold
-    finally:
-        hold.release()
-
-
-def _pauses(
-    hold: _Hold,
-    ready: Callable[[], bool],
-    notice: Callable[[], None],
-    timeout_s: float | None,
-) -> Iterator[float]:
-    """Give s to wait until the locks are held, the value is there, or time is up."""
-    began = time.monotonic()
-    told = False
-    pause, longest = _POLL_S
-    while not hold.attempt():
-        waited = time.monotonic() - began
-        if ready() or (timeout_s is not None and waited >= timeout_s):
-            return
-        if not told and waited > NOTICE_AFTER_S:
-            told = True
-            notice()
-        yield pause if timeout_s is None else min(pause, timeout_s - waited)
-        pause = min(pause * 1.5, longest)
+def _is_lockable(path: Path) -> bool:
+    # network file systems say yes to everybody, or hang
+    return _fcntl is not None and is_local(str(path.parent))
 
 
 def _enter(name: str) -> threading.Lock:
@@ -256,7 +203,7 @@ def _try(path: Path) -> int | None:
     finally:
         if not taken:
             _held.discard(descriptor)
-            os.close(descriptor)
+            _close(descriptor)
     return descriptor if taken else None
 
 
@@ -283,10 +230,18 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 def _release(path: Path, descriptor: int | None) -> None:
     if descriptor is None:
         return
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
+    # another file there is another holder's
+    if _is_same_file(descriptor, path):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     if descriptor in _held:
         _held.discard(descriptor)
+        _close(descriptor)
+
+
+def _close(descriptor: int) -> None:
+    """Close, whatever the disk says: the descriptor is free, and the lock with it."""
+    with suppress(OSError):
         os.close(descriptor)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nbcache.storage.when_gone import library, when_gone
+
 __all__ = ["Mapping", "can_map", "mapped"]
 
 _READ, _WRITE = 1, 2
@@ -16,8 +18,7 @@ _SHARED, _PRIVATE = 1, 2
 _FAILED = ctypes.c_void_p(-1).value
 
 if sys.platform != "win32":
-    _library = ctypes.CDLL(None, use_errno=True)
-    _map = _library.mmap
+    _map = library.mmap
     _map.restype = ctypes.c_void_p
     _map.argtypes = (
         ctypes.c_void_p,
@@ -27,9 +28,13 @@ if sys.platform != "win32":
         ctypes.c_int,
         ctypes.c_long,
     )
-    _unmap = _library.munmap
+    _unmap = library.munmap
     _unmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 can_map = sys.platform != "win32"
+
+
+# by address: those that are gone are replaced when their address is used again
+_watches: dict[int, object] = {}
 
 
 class Mapping:
@@ -50,25 +55,19 @@ class Mapping:
     """
 
     def __init__(self, descriptor: int, size: int, writable: bool) -> None:
-        self._size = size
-        self._address = None
         protection = _READ | _WRITE if writable else _READ
         flags = _PRIVATE if writable else _SHARED
         address = _map(None, size, protection, flags, descriptor, 0)
         if address == _FAILED:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-        self._address = address
+        _watches[address] = when_gone(self, _unmap, address, size)
         self.__array_interface__ = {
             "data": (address, not writable),
             "shape": (size,),
             "typestr": "|u1",
             "version": 3,
         }
-
-    def __del__(self, _unmap: Any = _unmap if can_map else None) -> None:
-        if self._address is not None:
-            _unmap(self._address, self._size)
 
 
 def mapped(descriptor: int, size: int, *, writable: bool) -> np.ndarray[Any, Any]:

@@ -18,7 +18,14 @@ import numpy as np
 
 from nbcache.errors import DamagedEntry
 
-__all__ = ["ALIGNMENT", "ArrayHeader", "array_header", "header_length", "parse_header"]
+__all__ = [
+    "ALIGNMENT",
+    "ArrayHeader",
+    "array_header",
+    "array_over",
+    "header_length",
+    "parse_header",
+]
 
 ALIGNMENT: Final = 64
 # version 1 has 16 bits for the length
@@ -135,3 +142,14 @@ def _parse_text(text: bytes, version: int) -> ArrayHeader:
     if not sound:
         raise DamagedEntry("an array's header describes no plain array")
     return ArrayHeader(dtype, fortran, shape, math.prod(shape) * dtype.itemsize)
+
+
+def array_over(
+    header: ArrayHeader, data: bytes | bytearray | memoryview, offset: int
+) -> np.ndarray[Any, Any]:
+    """Give the array of a header over its data, which begins at an offset."""
+    if header.nbytes == 0:
+        return np.empty(header.shape, header.dtype, "F" if header.fortran else "C")
+    if header.fortran:
+        return np.ndarray(header.shape, header.dtype, data, offset, order="F")
+    return np.ndarray(header.shape, header.dtype, data, offset)

@@ -330,3 +330,23 @@ def data_offset(member: Member, local: bytes) -> int:
     ):
         raise DamagedEntry(f"member {member.name!r} is not where it should be")
     return int(member.offset + end + record[10])
+
+
+def check_structure(trailer: Trailer, size: int, tail: bytes) -> None:
+    """Compare what trailer and end record of a file of `size` bytes say of it.
+
+    Raises
+    ------
+    DamagedEntry
+        They do not agree.
+    """
+    end = END.unpack_from(tail, len(tail) - TRAILER_BYTES - END.size)
+    if (
+        trailer.length != size - TRAILER_BYTES
+        or end[0] != b"PK\x05\x06"
+        or end[7] != TRAILER_BYTES
+        or end[6] not in (trailer.directory, MARK_32)
+        or trailer.directory + END.size > trailer.length
+        or trailer.manifest + trailer.manifest_bytes > trailer.directory
+    ):
+        raise DamagedEntry("the entry is not as long as it says")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
-from copy import copy
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -12,22 +11,30 @@ import numpy as np
 from blake3 import blake3
 
 from nbcache.errors import DamagedEntry
+from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.mapping import can_map, mapped
-from nbcache.storage.npy_header import ArrayHeader, header_length, parse_header
+from nbcache.storage.npy_header import (
+    ArrayHeader,
+    array_over,
+    header_length,
+    parse_header,
+)
 from nbcache.storage.npz_layout import (
     DEFLATED,
     END,
     MANIFEST,
-    MARK_32,
     TRAILER_BYTES,
     Member,
     Trailer,
+    check_structure,
     data_offset,
     deflate,
     descriptor,
     parse_directory,
 )
+from nbcache.storage.plain_files import OPEN_FLAGS, require_plain, stat_id_of
 from nbcache.storage.private_copy import is_at_risk, private_copy
+from nbcache.storage.when_gone import close, when_gone
 
 __all__ = ["Archive", "Mode"]
 
@@ -45,14 +52,6 @@ BLOCK = 1 << 20
 THREADS_BYTES = 1 << 22
 # DEFLATE cannot shrink data further
 LARGEST_RATIO = 1032
-
-_OPEN_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 class Archive:
@@ -78,7 +77,8 @@ class Archive:
         limit_bytes: int | None = None,
         mappable: bool = True,
     ) -> None:
-        self._descriptor = descriptor
+        self._closer: object = None
+        self._own(descriptor)
         self._limit_bytes = limit_bytes
         self._mappable = mappable and can_map
         self._maps: dict[bool, Array] = {}
@@ -86,16 +86,32 @@ class Archive:
         # not a cached property: its lock costs as much as reading a small file
         self._members: dict[str, tuple[Member, int]] | None = None
         self.size = status.st_size
-        self.stat_id = _stat_id(status)
-        # manifest and directory stand last: one read gets them too
-        self._tail, self._tail_start = b"", self.size
+        self.stat_id = stat_id_of(status)
+        self._tail: bytes | bytearray = b""
+        self._tail_start = self.size
+        try:
+            self.trailer = self._read_tail()
+        except BaseException:
+            self._descriptor, self._closer = -1, None  # who opened it closes it
+            raise
+
+    def _own(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        # whoever opened this may be interrupted before closing it
+        self._closer = when_gone(self, close, descriptor) if close else None
+
+    def _read_tail(self) -> Trailer:
+        """Read manifest and directory too, which stand last; check the structure."""
         start = 0 if self.size <= SMALL else self.size - TAIL
-        tail = os.pread(descriptor, self.size - start, start)
+        tail = os.pread(self._descriptor, self.size - start, start)
         if len(tail) < self.size - start:
             tail = self._bytes(start, self.size)
         self._tail, self._tail_start = tail, start
-        self.trailer = Trailer.from_bytes(tail[-TRAILER_BYTES:])
-        _check_structure(self.trailer, self.size, tail)
+        # of a small file
+        self.whole = None if start else tail
+        trailer = Trailer.from_bytes(tail[-TRAILER_BYTES:])
+        check_structure(trailer, self.size, tail)
+        return trailer
 
     @classmethod
     def open(
@@ -124,23 +140,21 @@ class Archive:
         DamagedEntry
             If it is anything but a whole entry file.
         """
-        descriptor = os.open(path, _OPEN_FLAGS)
+        opened: list[int] = []
         try:
+            # C from the call to the list: no interrupt comes between
+            opened.extend(map(os.open, (path,), (OPEN_FLAGS,)))
+            descriptor = opened[0]
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise DamagedEntry("not a regular file")
-            if status.st_size < TRAILER_BYTES + END.size:
-                raise DamagedEntry("shorter than any entry")
-            if limit_bytes is not None and status.st_size > limit_bytes:
-                raise DamagedEntry(
-                    f"{status.st_size} bytes, more than the {limit_bytes} allowed"
-                )
+            require_plain(status, TRAILER_BYTES + END.size, limit_bytes)
             if is_at_risk(status):
-                descriptor = private_copy(descriptor, status.st_size)
+                descriptor = opened[0] = private_copy(descriptor, status.st_size)
                 status = os.fstat(descriptor)
             return cls(descriptor, status, limit_bytes=limit_bytes, mappable=mappable)
         except BaseException:
-            os.close(descriptor)
+            for one in opened:
+                with suppress(OSError):
+                    os.close(one)
             raise
 
     def again(self, path: str | os.PathLike[str]) -> Self | None:
@@ -150,19 +164,27 @@ class Archive:
         -----
         A file that was read whole is not read again: one `stat` is all.
         """
-        other = copy(self)
-        # not even if it was closed: what others may use is made anew
-        other._maps, other._handed_out, other._descriptor = {}, set(), -1
+        other = object.__new__(type(self))
+        # what others may use is made anew; at no moment do two own a descriptor
+        own: dict[str, Any] = {"_maps": {}, "_handed_out": set()}
+        own |= {"_descriptor": -1, "_closer": None}
+        other.__dict__.update({**self.__dict__, **own})
         try:
             if self._tail_start == 0:
-                return other if _stat_id(os.lstat(path)) == self.stat_id else None
-            other._descriptor = os.open(path, _OPEN_FLAGS)
-            if _stat_id(os.fstat(other._descriptor)) == self.stat_id:
+                return other if stat_id_of(os.lstat(path)) == self.stat_id else None
+            with uninterrupted():
+                other._own(os.open(path, OPEN_FLAGS))
+            if stat_id_of(os.fstat(other._descriptor)) == self.stat_id:
                 return other
         except OSError:
             pass
         other.close()
         return None
+
+    @property
+    def is_mappable(self) -> bool:
+        """Whether what was verified once is what later reads give."""
+        return self._mappable
 
     @property
     def kept_bytes(self) -> int:
@@ -177,7 +199,11 @@ class Archive:
         """Close the file; may be called again."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            try:
+                self._closer = None
+                os.close(descriptor)
+            except OSError:  # it was only read
+                pass
         self._maps.clear()
 
     def __enter__(self) -> Self:
@@ -207,8 +233,11 @@ class Archive:
             # the very mapping that "copy" hands out: its pages are then in place
             hasher.update(data.data[:length])
         else:
-            for start in range(0, length, BLOCK):
-                hasher.update(self._bytes(start, min(start + BLOCK, length)))
+            # kept: who reads once more may get other bytes from a bad line or disk
+            whole = bytearray(self.size)
+            self._read_into(memoryview(whole), 0)
+            hasher.update(memoryview(whole)[:length])
+            self._tail, self._tail_start = whole, 0
         if hasher.hexdigest() != self.trailer.digest:
             raise DamagedEntry("the entry's bytes are not those that were written")
 
@@ -286,12 +315,12 @@ class Archive:
         if header.nbytes >= SMALL and mode is not None:
             whole = self._map_once(member.name, mode)
             if whole is not None:
-                return _array(header, whole.data, start)
+                return array_over(header, whole.data, start)
         plain = (
             header.dtype.names is None
         )  # numpy does not copy what lies between fields
         if plain and start >= self._tail_start and header.nbytes:
-            return _array(header, self._tail, start - self._tail_start).copy("K")
+            return array_over(header, self._tail, start - self._tail_start).copy("K")
         # not over a buffer: arrays with memory of their own can be resized
         array = np.empty(header.shape, header.dtype, "F" if header.fortran else "C")
         if header.nbytes:
@@ -321,13 +350,13 @@ class Archive:
             raise DamagedEntry(f"member {member.name!r} has another size than it says")
         header, length = parse_header(data.data)
         _check_size(member, header, length)
-        return _array(header, data.data, length)
+        return array_over(header, data.data, length)
 
     # ------------------------------------------------------------ bytes
 
     def _bytes(self, start: int, stop: int) -> bytes:
         if start >= self._tail_start:
-            return self._tail[start - self._tail_start : stop - self._tail_start]
+            return bytes(self._tail[start - self._tail_start : stop - self._tail_start])
         data = bytearray(stop - start)
         self._read_into(memoryview(data), start)
         return bytes(data)
@@ -366,37 +395,6 @@ class Archive:
         return self._map(writable=mode == "copy")
 
 
-def _stat_id(status: os.stat_result) -> tuple[int, ...]:
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    )
-
-
-def _check_structure(trailer: Trailer, size: int, tail: bytes) -> None:
-    end = END.unpack_from(tail, len(tail) - TRAILER_BYTES - END.size)
-    if (
-        trailer.length != size - TRAILER_BYTES
-        or end[0] != b"PK\x05\x06"
-        or end[7] != TRAILER_BYTES
-        or end[6] not in (trailer.directory, MARK_32)
-        or trailer.directory + END.size > trailer.length
-        or trailer.manifest + trailer.manifest_bytes > trailer.directory
-    ):
-        raise DamagedEntry("the entry is not as long as it says")
-
-
 def _check_size(member: Member, header: ArrayHeader, length: int) -> None:
     if length + header.nbytes != member.size:
         raise DamagedEntry(f"the array {member.name!r} is not as large as it says")
-
-
-def _array(header: ArrayHeader, data: bytes | memoryview, offset: int) -> Array:
-    if header.nbytes == 0:
-        return np.empty(header.shape, header.dtype, "F" if header.fortran else "C")
-    if header.fortran:
-        return np.ndarray(header.shape, header.dtype, data, offset, order="F")
-    return np.ndarray(header.shape, header.dtype, data, offset)

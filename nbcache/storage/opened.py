@@ -12,6 +12,7 @@ from nbcache.errors import DamagedEntry
 from nbcache.storage import codec, foreign, npz
 from nbcache.storage.entry import Entry, read_manifest
 from nbcache.storage.leases import Leases
+from nbcache.storage.quick import is_at, is_in
 
 __all__ = ["MOST_FIELD", "MOST_MANIFEST", "Opened", "require_modest"]
 
@@ -73,6 +74,7 @@ class Opened:
         self.outputs = document.pop("outputs", None)
         self.entry = Entry.from_json(document, file=file, bytes=archive.size)
         self.held: dict[str, Any] = {}
+        self.is_whole = archive.whole is not None
         if self.entry.key != archive.trailer.key:
             raise DamagedEntry("the manifest is that of another entry")
         if not is_mine:
@@ -116,6 +118,14 @@ class Opened:
         other = copy(self)
         other.archive = archive
         return other
+
+    def is_at(self, path: str) -> bool:
+        """Say whether this is the small file that stands in a place now."""
+        return self.is_whole and is_at(path, self.archive.stat_id)
+
+    def is_in(self, path: str) -> bool:
+        """Say whether the file in a place has the bytes of this one."""
+        return self.archive.whole is not None and is_in(path, self.archive.whole)
 
     @property
     def kept_bytes(self) -> int:

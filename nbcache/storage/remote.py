@@ -13,26 +13,24 @@ them out (`Remote.conditional`).
 from __future__ import annotations
 
 import importlib
-import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
-__all__ = ["MOST_BYTES", "Remote", "RemoteError", "Version", "shown_url"]
+from nbcache.storage import remote_client
+from nbcache.storage.remote_client import shown_url
+
+__all__ = ["MOST_BYTES", "Remote", "RemoteError", "Version"]
 
 Answer = TypeVar("Answer")
 
 MOST_BYTES = 5_000_000_000
 """Bytes of the largest object: what S3 takes in one request, as conditions need."""
 
-CONNECT_S, SILENT_S = 2.0, 5.0
-RETRIES, RETRYING_S = 2, 6.0
 PATIENCE_S = 15.0
 SLOWEST_BYTES_PER_S = 500_000
 PAUSES_S = (60.0, 900.0)
@@ -49,12 +47,6 @@ class Version:
 
     e_tag: str
     size: int
-
-
-def shown_url(url: str) -> str:
-    """Give a URL as it may be shown: without user, password and query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class Remote:
@@ -95,7 +87,7 @@ class Remote:
 
     def is_usable(self) -> bool:
         """Say whether a request is worth trying now."""
-        if _used_by not in (0, os.getpid()):
+        if remote_client.is_forked():
             self._tell(f"a forked process shares nothing with {self.url}")
             return False
         return time.monotonic() >= self._silent_until and self._opened()
@@ -108,44 +100,9 @@ class Remote:
     def _opened(self) -> bool:
         with self._guard:
             if self._objects is None:
-                self._objects = self._open()
+                found = remote_client.opened(self._whole_url, self._tell)
+                self._objects = False if found is None else found
             return self._objects is not False
-
-    def _open(self) -> Any:
-        try:
-            store: Any = importlib.import_module("obstore.store")
-        except ImportError:
-            self._tell(
-                f"results are not shared with {self.url}: the package obstore is "
-                "missing (pip install 'nbcache[remote]')"
-            )
-            return False
-        global _used_by
-        _used_by = os.getpid()
-        endpoints = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-        endpoint = next(filter(None, map(os.environ.get, endpoints)), "")
-        client: dict[str, Any] = {
-            "connect_timeout": timedelta(seconds=CONNECT_S),
-            "read_timeout": timedelta(seconds=SILENT_S),
-            "timeout": timedelta(hours=3),
-            # asked for in so many words; else obstore refuses
-            "allow_http": endpoint.startswith("http://"),
-        }
-        pauses = (timedelta(seconds=0.05), timedelta(seconds=1))
-        retry = {
-            "max_retries": RETRIES,
-            "retry_timeout": timedelta(seconds=RETRYING_S),
-            "backoff": {"init_backoff": pauses[0], "max_backoff": pauses[1], "base": 2},
-        }
-        own: dict[str, Any] = {"client_options": client, "retry_config": retry}
-        if self._whole_url.startswith("file:"):
-            own = {"mkdir": True}
-        try:
-            return store.from_url(self._whole_url, **own)
-        except Exception as error:  # its errors share no base but this
-            told = type(error).__name__
-            self._tell(f"results are not shared with {self.url}: {told}")
-            return False
 
     @property
     def conditional(self) -> bool | None:
@@ -422,10 +379,6 @@ class Remote:
             f"the shared store {self.url} {what}: results are computed and kept here"
         )
         return RemoteError(f"{self.url} {what}")
-
-
-_used_by = 0
-"""The process whose connections there are: they do not survive a fork."""
 
 
 class _Denied(RemoteError):

@@ -104,7 +104,7 @@ def clear(place: Folder) -> int:
     OSError
         The folder cannot be written, or is not one of ours.
     """
-    if not place.entries.exists():
+    if not os.path.lexists(place.entries):
         return 0
     if place.entries.is_symlink() or not place.is_ours():
         raise not_a_store(place)

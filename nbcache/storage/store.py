@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,19 +23,22 @@ from nbcache.storage.catalog import Catalog
 from nbcache.storage.entry import Entry, write_manifest
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.folder import made_real, require_real
-from nbcache.storage.host_leases import HostLease
 from nbcache.storage.leases import Leases
 from nbcache.storage.opened import Opened
+from nbcache.storage.publishing import flush_folders, flush_to_disk, publish
 from nbcache.storage.recent import Recent
 from nbcache.storage.room import Room
 from nbcache.storage.sweeping import sweep_when_due
 from nbcache.storage.traces import Descriptor
 from nbcache.storage.trust import signer
 
+if TYPE_CHECKING:
+    from nbcache.storage.host_leases import HostLease
+
 __all__ = ["Content", "Opened", "Source", "Store"]
 
-MEMORY_BYTES = 256_000_000
-"""What a process keeps of the entries that were hits, at most."""
+REREAD_BYTES = 4_000_000
+"""What a process keeps of entries that have to be read at each hit, at most."""
 
 FLUSH_AFTER_S = 1.0
 """Results that took longer to compute are flushed to the disk when stored."""
@@ -68,7 +71,9 @@ class Lists(Protocol):
         """Give the descriptors of a look-up key, newest first."""
 
 
-_recent: Recent[Opened] = Recent(MEMORY_BYTES)
+_recent: Recent[Opened] = Recent()
+# decoded small files, of no use unless the file read anew has the very same bytes
+_reread: Recent[Opened] = Recent(REREAD_BYTES, reads=True)
 
 
 class Store(Catalog):
@@ -133,7 +138,7 @@ class Store(Catalog):
 
     def has(self, key: str, slug: str = "") -> bool:
         """Say whether there is a file for a key, whatever is in it."""
-        return self.place.entry(key, slug).exists()
+        return os.path.exists(self.place.entry(key, slug))
 
     def standing(self, lookup: str, slug: str = "") -> tuple[Any, ...]:
         """Tell what stands under a look-up key: () for nothing.
@@ -184,9 +189,22 @@ class Store(Catalog):
             opened = self._open(path, key)
         except FileNotFoundError:
             return None
-        if memory and self.verify != "always" and opened.is_mine:
+        if opened.is_mine and memory and self.verify != "always":
             _recent.keep(self.place.name(key, slug), opened)
+        elif opened.is_mine and opened.is_whole:
+            _reread.keep(self.place.name(key, slug), opened)
         return opened
+
+    def standing_entry(self, path: str, memory: bool = True) -> Opened | None:
+        """Give what is kept of a small entry if that stands there now, to look at.
+
+        Without memory, the file is read and all its bytes are compared.
+        """
+        if self.trust == "none":
+            return None
+        if memory and self.verify != "always":
+            return _recent.standing(path)
+        return _reread.standing(path)
 
     def _open(self, path: Path, key: str) -> Opened:
         is_mappable = is_local(str(self.folder))
@@ -243,6 +261,12 @@ class Store(Catalog):
         OSError
             It cannot be written; nothing is left behind.
         """
+        try:
+            return self._put(entry, content, slug, overwrite)
+        except FileNotFoundError:  # somebody is removing the folder
+            return self._put(entry, content, slug, overwrite)
+
+    def _put(self, entry: Entry, content: Content, slug: str, overwrite: bool) -> Entry:
         self.place.make()
         path = self.place.entry(entry.key, slug)
         made_real(path.parent)
@@ -260,10 +284,19 @@ class Store(Catalog):
                 sign=mine.sign,
             )
             file.flush()
-            if self._is_flushed(entry.seconds):
-                os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
-            kept = self._publish(temporary, path, entry.key, overwrite)
+            is_flushed = self._is_flushed(entry.seconds)
+            if is_flushed:
+                flush_to_disk(file.fileno())
+            file.close()  # some file systems tell only now that they could not write
+            if path.is_dir() and not path.is_symlink():
+                self.set_aside(path)
+            kept = publish(
+                *(temporary, path),
+                standing=None if overwrite else lambda: self._standing(path, entry.key),
+            )
+            if is_flushed:
+                flush_folders(path.parent, self.folder)
             if entry.lookup not in ("", entry.key):
                 items = [(kind, name) for kind, name, *_ in entry.trace]
                 self.traces.add(entry.lookup, items, entry.key)
@@ -284,33 +317,21 @@ class Store(Catalog):
             return seconds > FLUSH_AFTER_S
         return self.durability == "always"
 
-    def _publish(
-        self, temporary: Path, path: Path, key: str, overwrite: bool
-    ) -> Entry | None:
-        """Put a written file into its place; give the entry that was there first."""
-        if not path.parent.exists():  # somebody cleared the store since
-            self.place.make()
-            made_real(path.parent)
-        if not overwrite:
-            try:
-                os.link(temporary, path, follow_symlinks=False)
-                return None
-            except FileExistsError:
-                first = self._standing(path, key)
-                if first is not None:
-                    return first
-            except OSError:
-                pass  # a file system without hard links
-        if path.is_dir() and not path.is_symlink():
-            self.set_aside(path)
-        temporary.replace(path)
-        return None
-
     def _standing(self, path: Path, key: str) -> Entry | None:
-        """Give the entry that stands in a place, if it is a good one."""
+        """Give the entry that stands in a place; None if what does may be replaced.
+
+        Raises
+        ------
+        OSError
+            A file of ours cannot be read now: it may be a good entry.
+        """
         try:
             opened = self._open(path, key)
-        except (OSError, DamagedEntry, UntrustedEntry):
+        except (DamagedEntry, UntrustedEntry, PermissionError):
+            return None
+        except OSError:
+            if os.path.isfile(path) and not os.path.islink(path):
+                raise
             return None
         opened.close()
         return opened.entry

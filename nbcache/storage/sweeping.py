@@ -104,7 +104,7 @@ def _touched(stamp: Path) -> float:
 
 def _listed(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Give the files of a folder that is no link, with their stats."""
-    if folder.is_symlink():
+    if os.path.islink(folder):
         return
     with suppress(OSError):
         for path in folder.iterdir():

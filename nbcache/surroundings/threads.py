@@ -5,7 +5,6 @@ Pools and monitors of libraries idle in their own code; they do not count.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 import threading
@@ -39,7 +38,7 @@ class ThreadWatch:
         default_factory=lambda: [one.name for one in _users(threading.enumerate())]
     )
 
-    tasks: set[asyncio.Task[Any]] = field(default_factory=lambda: _tasks())
+    tasks: set[Any] = field(default_factory=lambda: _tasks())
 
     def is_alone(self) -> bool:
         """Whether new threads can only be its own: nothing tells who started one."""
@@ -78,9 +77,12 @@ class ThreadWatch:
         )
 
 
-def _tasks() -> set[asyncio.Task[Any]]:
+def _tasks() -> set[Any]:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:  # nobody has loaded it: no tasks, and no time for it
+        return set()
     try:
-        return asyncio.all_tasks()
+        return set(asyncio.all_tasks())
     except RuntimeError:  # no loop
         return set()
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nbcache.storage.forking import ForkLock
 from nbcache.trace import attribution
 from nbcache.trace.named import Named
 from nbcache.trace.touched import Settled, Trace
@@ -37,7 +38,7 @@ class _Own(threading.local):
 
 
 _own = _Own()
-_guard = threading.Lock()
+_guard = ForkLock()
 _installed = False
 
 
@@ -222,12 +223,12 @@ def recording(named: Named | None = None) -> Iterator[Trace]:
             trace.expect(named)
     finally:
         _own.work = 0
-    with _guard:
+    with _guard.lock:
         _active.append(trace)
     try:
         yield trace
     finally:
-        with _guard:
+        with _guard.lock:
             _active[:] = [one for one in _active if one is not trace]
         _own.work = outer
 

@@ -13,6 +13,7 @@ from counting import ran
 
 from nbcache import CacheWarning
 from nbcache.storage import remote as remotes
+from nbcache.storage import remote_client
 
 
 def draw(seed, size):
@@ -34,7 +35,7 @@ def patience(monkeypatch):
     """Count afresh, and wait less than users would."""
     ran.clear()
     monkeypatch.setattr(remotes, "PATIENCE_S", 4.0)
-    monkeypatch.setattr(remotes, "SILENT_S", 1.0)
+    monkeypatch.setattr(remote_client, "SILENT_S", 1.0)
     monkeypatch.setattr(remotes, "PAUSES_S", (0.0, 0.0))
 
 

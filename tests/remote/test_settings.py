@@ -8,7 +8,7 @@ import pytest
 
 import nbcache
 from nbcache import CacheWarning, config
-from nbcache.storage.remote import shown_url
+from nbcache.storage.remote_client import shown_url
 
 
 def test_the_environment_names_a_remote(bucket, monkeypatch):

@@ -967,3 +967,15 @@ def test_generated_arrays_come_back(array, fortran, reverse):
     array = np.asfortranarray(array) if fortran and array.ndim else array
     array = array[::-1] if reverse and array.ndim else array
     assert_same({"x": array}, round_trip({"x": array}))
+
+
+def test_what_cannot_be_stored_leaves_no_hold_on_memory():
+    """A bytearray can be resized afterwards, though the error is still at hand."""
+    raw = bytearray(b"abc")
+    for other in (1, (x for x in [])):
+        try:
+            codec.encode({"raw": raw, "other": other})
+        except UnstorableValue as error:
+            held = error
+        raw += b"d"
+    assert held

@@ -5,13 +5,13 @@ import sys
 import threading
 import time
 
-from nbcache.storage.locks import single_flight
+from nbcache.storage.flight import Flight
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from nbcache.storage.locks import single_flight
-with single_flight(Path(sys.argv[1]), lambda: False, lambda: None):
+from nbcache.storage.flight import Flight
+with Flight(Path(sys.argv[1]), lambda: False, lambda: None):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -31,7 +31,7 @@ def test_threads_exclude_each_other(tmp_path):
     inside, most = [], []
 
     def work():
-        with single_flight(path, lambda: False, lambda: None):
+        with Flight(path, lambda: False, lambda: None):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.01)
@@ -53,7 +53,7 @@ def test_a_killed_holder_frees_the_lock_at_once(tmp_path):
     process.kill()
     process.communicate()
     began = time.monotonic()
-    with single_flight(path, lambda: False, lambda: None):
+    with Flight(path, lambda: False, lambda: None):
         assert time.monotonic() - began < 2
 
 
@@ -67,7 +67,7 @@ def test_waiting_ends_when_the_value_is_there(tmp_path):
     def ready():
         return time.monotonic() - began > 2.5
 
-    with single_flight(path, ready, lambda: told.append(1)):
+    with Flight(path, ready, lambda: told.append(1)):
         assert time.monotonic() - began > 2.4
     process.kill()
     process.communicate()
@@ -78,13 +78,13 @@ def test_it_is_reentrant(tmp_path):
     """A cell inside a cell of the same key does not wait for itself."""
     path = tmp_path / "a.lock"
     with (
-        single_flight(path, lambda: False, lambda: None),
-        single_flight(path, lambda: False, lambda: None),
+        Flight(path, lambda: False, lambda: None),
+        Flight(path, lambda: False, lambda: None),
     ):
         pass
 
 
 def test_without_a_folder_there_is_no_lock(tmp_path):
     """A read-only or missing folder costs single flight, not the result."""
-    with single_flight(tmp_path / "none" / "a.lock", lambda: False, lambda: None):
+    with Flight(tmp_path / "none" / "a.lock", lambda: False, lambda: None):
         pass

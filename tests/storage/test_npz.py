@@ -497,3 +497,17 @@ def test_large_members_use_a_second_thread(tmp_path, monkeypatch):
     with_thread = write_file(tmp_path / "a", arrays)
     monkeypatch.setattr(npz_write, "THREAD_BYTES", 1 << 40)
     assert write_file(tmp_path / "b", arrays) == with_thread
+
+
+def test_what_cannot_be_mapped_is_verified_as_it_is_read(tmp_path):
+    """A line or disk that gives other bytes the second time changes no value."""
+    path = tmp_path / "entry.npz"
+    values = np.arange(50_000)
+    write_file(path, [("x", values)])
+    with npz.Archive.open(path, mappable=False) as archive:
+        archive.verify()
+        data = bytearray(path.read_bytes())
+        data[1000] ^= 1
+        with path.open("r+b") as file:
+            file.write(data)
+        assert (archive.read("x") == values).all()

@@ -1,15 +1,16 @@
-"""Values that no caller can change: these may be handed out more than once."""
+"""Values that nobody can change: immutable through and through."""
 
 from __future__ import annotations
 
 import datetime
 import decimal
 import fractions
+import sys
 import uuid
 from types import EllipsisType, NoneType
 from typing import Any
 
-__all__ = ["is_frozen"]
+__all__ = ["is_constant"]
 
 _ATOMS = frozenset(
     [
@@ -19,9 +20,23 @@ _ATOMS = frozenset(
     ]
 )
 _MOST_ITEMS = 10_000
+_NUMBERS = frozenset(
+    [
+        *("bool", "float16", "float32", "float64", "complex64", "complex128"),
+        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    ]
+)
 
 
-def is_frozen(value: Any) -> bool:
+def _is_number(kind: type) -> bool:
+    """Say whether a class is one of numpy's own scalars, which have no attributes."""
+    if kind.__module__ != "numpy" or kind.__name__.rstrip("_") not in _NUMBERS:
+        return False
+    numpy = sys.modules["numpy"]
+    return getattr(numpy, kind.__name__, None) is kind
+
+
+def is_constant(value: Any) -> bool:
     """Say whether a value is immutable through and through.
 
     Only exact types are trusted, since a subclass may have attributes; False also for
@@ -36,6 +51,6 @@ def is_frozen(value: Any) -> bool:
             if seen > _MOST_ITEMS:
                 return False
             waiting.extend(one)
-        elif kind not in _ATOMS:
+        elif kind not in _ATOMS and not _is_number(kind):
             return False
     return True

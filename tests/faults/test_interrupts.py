@@ -1,0 +1,72 @@
+"""An interrupt always arrives, and leaves no lock, no descriptor, no wrong entry."""
+
+from __future__ import annotations
+
+import pytest
+from kernel import Kernel
+
+
+def test_an_interrupted_put_can_be_done_again(campaign):
+    """At some lines, in the same process, in another thread and in another process."""
+    campaign("interrupts", "lines", step=90)
+
+
+def test_interrupts_at_random(campaign):
+    """Of a process that goes on each time."""
+    campaign("interrupts", "randomly", times=40)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("doing", ["put", "get", "clear", "list"])
+def test_interrupts_at_every_line(campaign, doing):
+    """Each line of the storing code, the first time that it runs."""
+    campaign("interrupts", "lines", doing=doing, step=1 if doing == "put" else 6)
+
+
+@pytest.mark.faults
+def test_many_interrupts_at_random(campaign):
+    """Of a process that goes on each time."""
+    campaign("interrupts", "randomly", times=600, seed=3)
+
+
+CELL = """
+import itertools, numpy as np
+from nbcache import cached
+@cached
+def work(number):
+    return np.full(20_000, number)
+def ask():
+    for number in itertools.count({start}):
+        if not (work(number % 60) == number % 60).all():
+            print("WRONG", number)
+ask()
+"""
+
+
+@pytest.mark.faults
+def test_a_real_kernel_is_interrupted_and_killed(tmp_path, report):
+    """Sixty times, while a cell fills and reads the cache; it answers each time."""
+    import random
+    import time
+
+    from faults.tally import Tally
+
+    tally, draw = Tally(), random.Random(5)
+    with Kernel(tmp_path) as kernel:
+        for turn in range(60):
+            request = kernel.start(CELL.format(start=draw.randrange(1000)))
+            time.sleep(draw.uniform(0.15, 0.4))
+            tally.injected += 1
+            if turn % 15 == 14:
+                kernel.restart()
+            else:
+                kernel.interrupt()
+                ran = kernel.finish(request)
+                if "KeyboardInterrupt" not in ran.traceback:
+                    tally.note("swallowed", ran.traceback or ran.stdout)
+                if "WRONG" in ran.stdout:
+                    tally.note("wrong", ran.stdout)
+            after = kernel.run("print('works')")
+            if after.stdout != "works\n":
+                tally.note("hung", after)
+    report(tally)
