@@ -24,7 +24,7 @@ from nbcache.storage.npz import Archive
 from nbcache.storage.remote import MOST_BYTES, Remote
 from nbcache.storage.shared_copy import write_shared_copy
 from nbcache.storage.shared_objects import Objects, Standing
-from nbcache.storage.store import Content, Opened, Store
+from nbcache.storage.store import Content, Opened, Shared, Store
 from nbcache.storage.traces import Descriptor
 
 __all__ = ["Behind", "SharedStore"]
@@ -55,6 +55,12 @@ class SharedStore(Store):
     def behind(self) -> Behind | None:
         """What a look-up that finds nothing here asks next."""
         return Behind(self) if self.remote.is_usable() else None
+
+    def shared_with(self) -> Shared:
+        """Tell with whom it is shared, and what was found out about that."""
+        with suppress(OSError):
+            self.remote.keeps_conditions()
+        return Shared(self.remote.url, self.remote.conditional)
 
     def standing(self, lookup: str, slug: str = "") -> tuple[Any, ...]:
         """Tell what stands under a look-up key, here and as last seen behind."""

@@ -35,7 +35,7 @@ from nbcache.storage.trust import signer
 if TYPE_CHECKING:
     from nbcache.storage.host_leases import HostLease
 
-__all__ = ["Content", "Opened", "Source", "Store"]
+__all__ = ["Content", "Opened", "Shared", "Source", "Store"]
 
 REREAD_BYTES = 4_000_000
 """What a process keeps of entries that have to be read at each hit, at most."""
@@ -51,6 +51,28 @@ class Content:
     tree: Any
     members: dict[str, np.ndarray]
     outputs: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The object store behind a store.
+
+    Parameters
+    ----------
+    url : str
+        Without what is secret in it.
+    conditional : bool or None
+        Whether it keeps conditions of writes; None: it did not answer.
+    """
+
+    url: str
+    conditional: bool | None
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        hosts = "hosts may compute the same at the same time"
+        told = {True: "one host computes at a time", False: hosts, None: "no answer"}
+        return f"shared with {self.url} ({told[self.conditional]})"
 
 
 class Source(Protocol):
@@ -127,6 +149,10 @@ class Store(Catalog):
     @property
     def behind(self) -> Source | None:
         """What a look-up asks that finds nothing here; None for nothing."""
+        return None
+
+    def shared_with(self) -> Shared | None:
+        """Tell with whom it is shared, after trying; None: with nobody."""
         return None
 
     def host_lease(self, lookup: str, slug: str = "") -> HostLease | None:

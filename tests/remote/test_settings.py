@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 import nbcache
-from nbcache import CacheWarning, config
+from nbcache import CacheWarning, config, stats
 from nbcache.storage.remote_client import shown_url
 
 
@@ -53,7 +53,37 @@ def test_a_project_cannot_name_a_remote(tmp_path):
     assert "remote counts only where you say it yourself" in done.stderr
 
 
-def test_a_folder_can_be_the_shared_store(secret, tmp_path):
+def test_statistics_tell_with_whom_a_store_is_shared(bucket):
+    """And whether the server keeps conditions."""
+    core = bucket.machine("one").core
+    assert f"shared with {bucket.url} (one host" in stats.text(core)
+    told = {"url": bucket.url, "conditional": True}
+    assert stats.to_json(core)["remote"] == told
+    assert "remote" not in stats.to_json(nbcache.Cache(bucket.folder / "own").core)
+
+
+def test_an_interrupt_is_not_kept_waiting_by_the_network(cut_bucket):
+    """Ctrl-C reaches the user while a server says nothing."""
+    bucket, proxy = cut_bucket
+    proxy.fail("hang")
+    code = """
+    import signal, threading
+
+    @cache.cached
+    def one():
+        return 1
+
+    threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    try:
+        one()
+    except KeyboardInterrupt:
+        print(time.monotonic() - began < 3)
+    """
+    assert bucket.run("one", code) == "True"
+
+
+def test_a_folder_can_be_the_shared_store(client, secret, tmp_path):
     """``file://`` has no compare-and-swap: results travel, leases do not."""
     url = f"file://{tmp_path}/far"
     runs = []
