@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,6 +66,17 @@ def _size_or_none(name: str, value: Any) -> int | None:
         return sizes.size(value)
     except ValueError as error:
         raise ValueError(f"setting {name}: {error}") from None
+
+
+def _url(name: str, value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else None
+    if text == "" or (text is not None and re.match(_URL, text)):
+        return str(text)
+    # not the value itself: it may hold a password
+    raise ValueError(f"setting {name} is a URL like s3://bucket/prefix, or empty")
+
+
+_URL = r"[a-z][a-z0-9+.-]*://\S+\Z"
 
 
 def _count(name: str, value: Any) -> int:
@@ -157,6 +169,12 @@ class Settings:
         "first",
         "When an entry's checksum is compared: first use in a process, always, never",
         ("first", "always", "never"),
+    )
+    remote: str = _setting(
+        "",
+        "Object store that is shared with others: s3://bucket/prefix, gs://, az://, "
+        "file:///folder; empty: none",
+        read=_url,
     )
     trust: str = _setting(
         "mine",
@@ -279,15 +297,18 @@ def _from_pyproject() -> Mapping[str, Any]:
 
 def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out trust in others: a cloned repository must not ask for it."""
-    if found.get("trust") != "data":
-        return found
-    warnings.warn(
-        'pyproject.toml: trust = "data" counts only where you say it yourself: '
-        "NBCACHE_TRUST, %config NbCache.trust, or Cache(trust=...)",
-        CacheWarning,
-        stacklevel=5,
-    )
-    return {name: value for name, value in found.items() if name != "trust"}
+    asked = {'trust = "data"': found.get("trust") == "data"}
+    asked["remote"] = bool(found.get("remote"))
+    for told in (one for one, is_asked in asked.items() if is_asked):
+        name = told.partition(" ")[0]
+        warnings.warn(
+            f"pyproject.toml: {told} counts only where you say it yourself: "
+            f"NBCACHE_{name.upper()}, %config NbCache.{name}, or Cache({name}=...)",
+            CacheWarning,
+            stacklevel=5,
+        )
+        found = {one: value for one, value in found.items() if one != name}
+    return found
 
 
 def configure(**settings: Any) -> None:
