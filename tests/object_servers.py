@@ -98,13 +98,16 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def pass_on(self):
+        """Fail nothing more."""
         self.kind, self.method, self.count, self.bytes, self.failed = "", b"", 0, 0, 0
 
     def fail(self, kind, method=b"", count=10**9, bytes=0):
+        """Fail the next requests."""
         self.kind, self.method, self.count, self.bytes = kind, method, count, bytes
         self.failed = 0
 
     def close(self):
+        """End all connections."""
         self._server.close()
         for one in self._open:
             with suppress(OSError):

@@ -90,7 +90,7 @@ class HostLease:
             return False
         try:
             done = self._attempt()
-        except OSError:
+        except Exception:  # the user's code must run whatever fails here
             return True
         self._due = time.monotonic() + self._pause_s
         self._pause_s = min(1.5 * self._pause_s, _POLL_S[1])
@@ -148,7 +148,7 @@ class HostLease:
                     if again is None and not self._is_own():
                         return  # somebody took it over: both compute, once
                     self._e_tag = again or self._e_tag
-                except OSError:
+                except Exception:  # the next round may do it
                     continue
 
     def _is_own(self) -> bool:
@@ -169,7 +169,7 @@ class HostLease:
         with self._guard:
             self._e_tag = None
             # between the two somebody may take over: then two compute, once
-            with suppress(OSError):
+            with suppress(Exception):
                 if self._is_own():
                     self._remote.delete(self._name)
             self._e_tag = None

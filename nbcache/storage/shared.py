@@ -18,10 +18,11 @@ from typing import Any
 
 from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage.entry import Entry
+from nbcache.storage.filesystems import is_local
 from nbcache.storage.folder import made_real
 from nbcache.storage.host_leases import HostLease
 from nbcache.storage.npz import Archive
-from nbcache.storage.remote import MOST_BYTES, Remote
+from nbcache.storage.remote import MOST_BYTES, Remote, RemoteError
 from nbcache.storage.shared_copy import write_shared_copy
 from nbcache.storage.shared_objects import Objects, Standing
 from nbcache.storage.store import Content, Opened, Shared, Store
@@ -120,7 +121,7 @@ class SharedStore(Store):
 
     def _verified(self, path: Path, key: str) -> Entry:
         """Open a fetched file as any entry, its bytes compared in any case."""
-        with Archive.open(path) as archive:
+        with Archive.open(path, mappable=is_local(str(self.folder))) as archive:
             archive.verify()
         opened = self._open(path, key)
         opened.close()
@@ -156,14 +157,23 @@ class SharedStore(Store):
         stored = super().put(entry, content, slug=slug, overwrite=overwrite)
         if entry.private or stored.private or not self.remote.is_writable:
             return stored
-        with suppress(OSError, DamagedEntry):  # of the network, `Remote` has told
+        try:
             return self._share(stored, slug, overwrite)
-        return stored
+        except RemoteError:
+            return stored  # `Remote` has told
+        except Exception as error:  # what is stored here must not be lost over it
+            kind = type(error).__name__
+            self.remote.tell(f"a result is not shared with {self.remote.url}: {kind}")
+            return stored
 
     def _share(self, stored: Entry, slug: str, overwrite: bool) -> Entry:
         path = self.place.entry(stored.key, slug)
         with self._copied(path) as (data, digest):
             if len(data) > MOST_BYTES:
+                self.remote.tell(
+                    f"results of more than {MOST_BYTES // 10**9} GB are not shared "
+                    f"with {self.remote.url}"
+                )
                 return stored
             kept = self._publish_copy(stored, slug, data, digest, overwrite)
         final = kept or stored
@@ -176,10 +186,15 @@ class SharedStore(Store):
     def _copied(self, path: Path) -> Iterator[tuple[Any, str]]:
         """Give the bytes of an entry as it is shared, and their digest."""
         with self.place.temporary() as (file, _):
-            trailer = write_shared_copy(path, file)
+            is_mappable = is_local(str(self.folder))
+            trailer = write_shared_copy(path, file, mappable=is_mappable)
             file.flush()
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            # not closed here: a request that was given up may still read it
+            if is_mappable:
+                # not closed here: a request that was given up may still read it
+                data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            else:
+                file.seek(0)
+                data = file.read()
             yield data, trailer.digest
 
     def _publish_copy(
@@ -198,6 +213,8 @@ class SharedStore(Store):
             found = self.objects.examine(name, key)
             if found.digest == digest:
                 return None  # our own: the answer to an earlier attempt was lost
+            if found.state == "good" and self.trust == "none":
+                return None  # whose value it is does not matter: it is not used
             if found.state == "good" and not overwrite:
                 found, first = self._first(name, stored, slug)
                 if first is not None:

@@ -25,7 +25,9 @@ __all__ = ["write_shared_copy"]
 _FIELDS = frozenset(INTERNAL + name for name in LARGE)
 
 
-def write_shared_copy(path: Path, file: BinaryIO) -> npz.Trailer:
+def write_shared_copy(
+    path: Path, file: BinaryIO, *, mappable: bool = True
+) -> npz.Trailer:
     """Write the copy of an entry of this user's own; give its trailer.
 
     Raises
@@ -35,7 +37,7 @@ def write_shared_copy(path: Path, file: BinaryIO) -> npz.Trailer:
     DamagedEntry
         It is not what was written.
     """
-    with npz.Archive.open(path) as archive:
+    with npz.Archive.open(path, mappable=mappable) as archive:
         archive.verify()
         document = read_manifest(
             archive.manifest(), lambda name: archive.read(name, None), whole=True

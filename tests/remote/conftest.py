@@ -56,24 +56,30 @@ class Bucket:
 
     @property
     def objects(self):
+        """The objects under the prefix, past all of nbcache."""
         options = {"allow_http": True}
         return from_url(self.url, client_options=options)
 
     def names(self, under="entries/"):
+        """Give the names of the objects that are there."""
         found = obstore.list(self.objects, under).collect()
         return sorted(one["path"] for one in found)
 
     def bytes(self, name):
+        """Give an object."""
         return bytes(obstore.get(self.objects, name).bytes())
 
     def put(self, name, data):
+        """Put an object there, whatever stands there."""
         obstore.put(self.objects, name, data)
 
     def remote(self, told=None):
+        """Give the bucket as nbcache sees it."""
         said = [] if told is None else told
         return Remote(self.url, said.append)
 
     def machine(self, name="here", **settings):
+        """Give the cache of a machine: another folder."""
         return nbcache.Cache(self.folder / name, remote=self.url, **settings)
 
     def start(self, name, code, **more):

@@ -5,6 +5,7 @@ import random
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import object_servers as servers
@@ -182,6 +183,18 @@ def test_whoever_stores_second_takes_the_first_value(bucket):
     assert len(ran) == 2
     assert second(8) == value
     assert bucket.bytes(name) == data
+
+
+def test_of_many_writers_one_creates(bucket):
+    """Sixteen at a time, five times."""
+    remote = bucket.remote()
+    with ThreadPoolExecutor(16) as pool:
+        for turn in range(5):
+            name = f"entries/race{turn}"
+            made = [pool.submit(remote.create, name, b"%d" % n) for n in range(16)]
+            winners = [n for n, one in enumerate(made) if one.result() is not None]
+            assert len(winners) == 1
+            assert bucket.bytes(name) == b"%d" % winners[0]
 
 
 def test_a_server_that_ignores_conditions_is_found_out_once(careless_bucket):
