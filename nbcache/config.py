@@ -297,18 +297,16 @@ def _from_pyproject() -> Mapping[str, Any]:
 
 def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """Leave out trust in others: a cloned repository must not ask for it."""
-    asked = {'trust = "data"': found.get("trust") == "data"}
-    asked["remote"] = bool(found.get("remote"))
-    for told in (one for one, is_asked in asked.items() if is_asked):
-        name = told.partition(" ")[0]
+    asked = [("trust", found.get("trust") == "data"), ("remote", found.get("remote"))]
+    left_out = [name for name, is_asked in asked if is_asked]
+    for name in left_out:
         warnings.warn(
-            f"pyproject.toml: {told} counts only where you say it yourself: "
+            f"pyproject.toml: {name} counts only where you say it yourself: "
             f"NBCACHE_{name.upper()}, %config NbCache.{name}, or Cache({name}=...)",
             CacheWarning,
             stacklevel=5,
         )
-        found = {one: value for one, value in found.items() if one != name}
-    return found
+    return {name: value for name, value in found.items() if name not in left_out}
 
 
 def configure(**settings: Any) -> None:
