@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations, environment, sizes
+from nbcache import durations, environment, project, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -253,7 +253,7 @@ def current() -> Settings:
 
 def _resolve() -> Settings:
     values: dict[str, Any] = {}
-    _take(values, _from_pyproject(), "pyproject.toml")
+    _take(values, project.settings(_START), "pyproject.toml")
     names = [one.name for one in fields(Settings)]
     environment = {
         name: os.environ[f"NBCACHE_{name.upper()}"]
@@ -271,42 +271,6 @@ def _take(values: dict[str, Any], found: Mapping[str, Any], origin: str) -> None
             values[name] = parse(name, value)
         except ValueError as error:
             warnings.warn(f"{origin}: {error}", CacheWarning, stacklevel=4)
-
-
-def _from_pyproject() -> Mapping[str, Any]:
-    path = next(
-        (
-            folder / "pyproject.toml"
-            for folder in (_START, *_START.parents)
-            if (folder / "pyproject.toml").is_file()
-        ),
-        None,
-    )
-    if path is None:
-        return {}
-    import tomllib  # 3 ms, of use where there is such a file
-
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        warnings.warn(f"{path} was not read: {error}", CacheWarning, stacklevel=4)
-        return {}
-    found = table.get("tool", {}).get("nbcache", {})
-    return _without_trust(found) if isinstance(found, dict) else {}
-
-
-def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out trust in others: a cloned repository must not ask for it."""
-    asked = [("trust", found.get("trust") == "data"), ("remote", found.get("remote"))]
-    left_out = [name for name, is_asked in asked if is_asked]
-    for name in left_out:
-        warnings.warn(
-            f"pyproject.toml: {name} counts only where you say it yourself: "
-            f"NBCACHE_{name.upper()}, %config NbCache.{name}, or Cache({name}=...)",
-            CacheWarning,
-            stacklevel=5,
-        )
-    return {name: value for name, value in found.items() if name not in left_out}
 
 
 def configure(**settings: Any) -> None:
