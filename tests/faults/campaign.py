@@ -35,7 +35,7 @@ def run(
     folder: Path,
     *,
     library: Path | None = None,
-    timeout_s: float = 900.0,
+    timeout_s: float = 1700.0,
     command: Iterable[str] = (),
     environment: dict[str, str] | None = None,
     **options: Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import random
 import select
@@ -129,6 +130,14 @@ def action_of(user: Subject, doing: str) -> Callable[[], Any]:
     }[doing]
 
 
+def _is_one_step(file: str, line: int) -> bool:
+    """Say whether nothing but tracing can stop between a line and the one before.
+
+    The interpreter takes signals after calls, at jumps back and where functions begin.
+    """
+    return linecache.getline(file, line).strip() == "os.close(descriptor)"
+
+
 class at_line:
     """Does something at the n-th line of the storing code that runs inside.
 
@@ -158,7 +167,7 @@ class at_line:
 
     def _line(self, frame: Any, event: str, argument: Any) -> Any:
         place = frame.f_code.co_filename, frame.f_lineno
-        if event == "line" and place not in self._seen:
+        if event == "line" and place not in self._seen and not _is_one_step(*place):
             self._seen.add(place)
             self.count += 1
             if self.count == self.nth:

@@ -36,6 +36,7 @@ from nbcache import cached
 def work(number):
     return np.full(20_000, number)
 def ask():
+    print("begins", flush=True)
     for number in itertools.count({start}):
         if not (work(number % 60) == number % 60).all():
             print("WRONG", number)
@@ -55,7 +56,8 @@ def test_a_real_kernel_is_interrupted_and_killed(tmp_path, report):
     with Kernel(tmp_path) as kernel:
         for turn in range(60):
             request = kernel.start(CELL.format(start=draw.randrange(1000)))
-            time.sleep(draw.uniform(0.15, 0.4))
+            kernel.wait_for(request, "begins")
+            time.sleep(draw.uniform(0.0, 0.3))
             tally.injected += 1
             if turn % 15 == 14:
                 kernel.restart()
