@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import FunctionType
 from typing import Any
 
 from nbcache import outputs, randomness, surroundings, trace
@@ -17,7 +16,12 @@ from nbcache.cell import figures
 from nbcache.cell.altered import DefinitionWatch
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
-from nbcache.cell.definitions import imported_data, imported_names, repeated_nodes
+from nbcache.cell.definitions import (
+    defined_data,
+    imported_data,
+    imported_names,
+    repeated_nodes,
+)
 from nbcache.cell.effects import mutation
 from nbcache.cell.harmless import require_own_names, shown_of
 from nbcache.cell.identity import CellIdentity, identify, starred_values
@@ -304,7 +308,9 @@ class CellTask:
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
         # as it was before the run: that is how a hit finds it
         index = run.inputs.index
-        index.add(self._functions() | imported_data(self.others))
+        index.add(
+            defined_data(self.repeated, self.namespace) | imported_data(self.others)
+        )
         return codec.encode(
             values, live=index, classes=self._classes, namespace=self.namespace
         )
@@ -317,14 +323,6 @@ class CellTask:
             if namespace.get(name, _MISSING) is value
         }
         return {**self.identity.values, **inputs}
-
-    def _functions(self) -> dict[str, Any]:
-        """Give what a hit defines before anything else; imports are watched."""
-        return {
-            f"definition {name}": self.namespace[name]
-            for name in sorted(self.repeated)
-            if isinstance(self.namespace.get(name), FunctionType)
-        }
 
     # --- restoring
 
@@ -373,7 +371,9 @@ class CellTask:
         # only now: the definitions may choose the backend
         figures.require_none_open(opened.entry.state)
         live = {**self.identity.values, **self.identity.inputs}
-        live |= self._functions() | imported_data(self.body.tree.body)
+        live |= defined_data(self.repeated, self.namespace) | imported_data(
+            self.body.tree.body
+        )
         return opened.decode(
             live=live,
             classes=self._classes,
