@@ -123,9 +123,18 @@ class Core:
             return Miss("refreshed")
         if not request.read or self.store.trust == "none":
             return Miss("disabled")
-        return Candidates(self.store, request).find() or explaining.explained(
-            self.store, request
-        )
+        found = Candidates(self.store, request).find()
+        if not isinstance(found, Hit):
+            found = self._look_behind(request, found)
+        return found or explaining.explained(self.store, request)
+
+    def _look_behind(self, request: Request, miss: Miss | None) -> Hit | Miss | None:
+        """Ask those with whom the store is shared for what it has not got itself."""
+        behind = None if request.private else self.store.behind
+        if behind is None:
+            return miss
+        found = Candidates(behind, request).find()
+        return found if isinstance(found, Hit) else miss or found
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
         """Look up and restore; anything that fails makes it a miss."""
@@ -177,7 +186,10 @@ class Core:
         if not (request.write and self.store.prepare()):
             return Flight(None)
         path = self.store.place.lock(request.key.digest)
-        return Flight(path, *self._waiting(request), request.lock_timeout)
+        lease = None
+        if not request.private:
+            lease = self.store.host_lease(request.key.digest, request.slug)
+        return Flight(path, *self._waiting(request), request.lock_timeout, lease)
 
     def _waiting(
         self, request: Request

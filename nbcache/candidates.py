@@ -13,7 +13,7 @@ from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.keys.key import Change
 from nbcache.outcome import Hit, Miss, Request
 from nbcache.storage.entry import Entry
-from nbcache.storage.store import Opened, Store
+from nbcache.storage.store import Opened, Source
 from nbcache.storage.traces import Descriptor
 from nbcache.trace.observed import ABSENT, FOLDER, Observed, Today, entry_key
 
@@ -26,13 +26,13 @@ class Candidates:
 
     Parameters
     ----------
-    store : Store
+    store : Source
         Where the entries are.
     request : Request
         What is wanted.
     """
 
-    store: Store
+    store: Source
     request: Request
     today: Today = field(default_factory=Today)
     missed: Miss | None = None

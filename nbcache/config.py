@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcache import durations, environment, sizes
+from nbcache import durations, environment, project, sizes
 from nbcache.errors import CacheWarning
 
 __all__ = [
@@ -65,6 +66,17 @@ def _size_or_none(name: str, value: Any) -> int | None:
         return sizes.size(value)
     except ValueError as error:
         raise ValueError(f"setting {name}: {error}") from None
+
+
+def _url(name: str, value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else None
+    if text == "" or (text is not None and re.match(_URL, text)):
+        return str(text)
+    # not the value itself: it may hold a password
+    raise ValueError(f"setting {name} is a URL like s3://bucket/prefix, or empty")
+
+
+_URL = r"[a-z][a-z0-9+.-]*://\S+\Z"
 
 
 def _count(name: str, value: Any) -> int:
@@ -158,6 +170,12 @@ class Settings:
         "When an entry's checksum is compared: first use in a process, always, never",
         ("first", "always", "never"),
     )
+    remote: str = _setting(
+        "",
+        "Object store that is shared with others: s3://bucket/prefix, gs://, az://, "
+        "file:///folder; empty: none",
+        read=_url,
+    )
     trust: str = _setting(
         "mine",
         "Whose entries are used: mine (those that you signed), data (anybody's, but "
@@ -235,7 +253,7 @@ def current() -> Settings:
 
 def _resolve() -> Settings:
     values: dict[str, Any] = {}
-    _take(values, _from_pyproject(), "pyproject.toml")
+    _take(values, project.settings(_START), "pyproject.toml")
     names = [one.name for one in fields(Settings)]
     environment = {
         name: os.environ[f"NBCACHE_{name.upper()}"]
@@ -253,41 +271,6 @@ def _take(values: dict[str, Any], found: Mapping[str, Any], origin: str) -> None
             values[name] = parse(name, value)
         except ValueError as error:
             warnings.warn(f"{origin}: {error}", CacheWarning, stacklevel=4)
-
-
-def _from_pyproject() -> Mapping[str, Any]:
-    path = next(
-        (
-            folder / "pyproject.toml"
-            for folder in (_START, *_START.parents)
-            if (folder / "pyproject.toml").is_file()
-        ),
-        None,
-    )
-    if path is None:
-        return {}
-    import tomllib  # 3 ms, of use where there is such a file
-
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        warnings.warn(f"{path} was not read: {error}", CacheWarning, stacklevel=4)
-        return {}
-    found = table.get("tool", {}).get("nbcache", {})
-    return _without_trust(found) if isinstance(found, dict) else {}
-
-
-def _without_trust(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out trust in others: a cloned repository must not ask for it."""
-    if found.get("trust") != "data":
-        return found
-    warnings.warn(
-        'pyproject.toml: trust = "data" counts only where you say it yourself: '
-        "NBCACHE_TRUST, %config NbCache.trust, or Cache(trust=...)",
-        CacheWarning,
-        stacklevel=5,
-    )
-    return {name: value for name, value in found.items() if name != "trust"}
 
 
 def configure(**settings: Any) -> None:

@@ -136,7 +136,11 @@ def frame(core: Core) -> pd.DataFrame:
 def to_json(core: Core) -> dict[str, Any]:
     """Give the sums as plain data: ``total``, and ``names`` as a list."""
     found = sums(core)
-    return {"total": _plain(summed(found)), "names": [_plain(one) for one in found]}
+    plain = {"total": _plain(summed(found)), "names": [_plain(one) for one in found]}
+    shared = core.store.shared_with()
+    if shared is None:
+        return plain
+    return {**plain, "remote": {"url": shared.url, "conditional": shared.conditional}}
 
 
 def _plain(one: Sum) -> dict[str, Any]:
@@ -157,6 +161,12 @@ _RIGHT = range(1, 6)
 
 def text(core: Core) -> str:
     """Give the sums as an aligned table, all of them in the last line."""
+    shared = core.store.shared_with()
+    told = [] if shared is None else [str(shared)]
+    return "\n".join([_table(core), *told])
+
+
+def _table(core: Core) -> str:
     found = sums(core)
     if not found:
         return "nothing was asked for yet"

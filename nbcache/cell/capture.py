@@ -77,7 +77,7 @@ def recording(shell: Any, *, figures: bool = True) -> Iterator[Recording]:
             yield record
             if flush:
                 _flush_figures()
-            drain()
+            record.is_whole = drain()
         finally:
             _is_muted.reset(token)
 
@@ -197,7 +197,10 @@ def _within(method: _Method, *args: Any, **options: Any) -> Any:
 
 def _tee_write(name: str, stream: Any, write: _Method) -> _Method:
     def teed(text: str, *args: Any, **options: Any) -> Any:
-        kept = without_marks(name, text)
+        with without_marks(name, text) as kept:
+            return recorded(text, kept, *args, **options)
+
+    def recorded(text: str, kept: str, *args: Any, **options: Any) -> Any:
         if _is_muted.get() or (text and not kept):
             return len(text)
         if not is_recording():

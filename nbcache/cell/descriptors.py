@@ -11,6 +11,8 @@ import os
 import stat
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = ["drain", "is_forked", "without_marks", "write_from_fork"]
@@ -22,18 +24,25 @@ _awaited: dict[str, list[threading.Event]] = {"stdout": [], "stderr": []}
 _parent = os.getpid()
 
 
-def drain() -> None:
+def drain() -> bool:
     """Return once all that was written to fd 1 and 2 has reached the streams.
+
+    Returns
+    -------
+    bool
+        False if it has not within the time.
 
     Notes
     -----
     Takes about 0.1 ms and at most 2 s for each; does nothing where no thread copies
     (terminals, Windows).
     """
+    is_whole = True
     for name, number in _NUMBERS.items():
         thread = getattr(getattr(sys, name), "watch_fd_thread", None)
         if thread is not None and thread.is_alive() and _is_pipe(number):
-            _drain(name, number)
+            is_whole = _drain(name, number) and is_whole
+    return is_whole
 
 
 def _is_pipe(number: int) -> bool:
@@ -44,18 +53,21 @@ def _is_pipe(number: int) -> bool:
         return False
 
 
-def _drain(name: str, number: int) -> None:
+def _drain(name: str, number: int) -> bool:
     arrived = threading.Event()
     _awaited[name].append(arrived)
     try:
         os.write(number, b"\0")
-        arrived.wait(_PATIENCE_S)
+        return arrived.wait(_PATIENCE_S)
     finally:
         _awaited[name].remove(arrived)
 
 
-def without_marks(name: str, text: str) -> str:
-    """Give the text without the NUL that is waited for, and end the waiting.
+@contextmanager
+def without_marks(name: str, text: str) -> Iterator[str]:
+    """Give the text without the NUL that is waited for; at the end, end the waiting.
+
+    Not before: what came with the mark must have been recorded when it ends.
 
     Parameters
     ----------
@@ -64,16 +76,17 @@ def without_marks(name: str, text: str) -> str:
     text : str
         What is written to it.
 
-    Returns
-    -------
+    Yields
+    ------
     str
         The same text unless a NUL was waited for.
     """
-    if not _awaited[name] or "\0" not in text:
-        return text
-    for arrived in _awaited[name].copy():
-        arrived.set()
-    return text.replace("\0", "")
+    awaited = _awaited[name].copy() if "\0" in text else []
+    try:
+        yield text.replace("\0", "") if awaited else text
+    finally:
+        for arrived in awaited:
+            arrived.set()
 
 
 def is_forked() -> bool:

@@ -45,6 +45,8 @@ class Recording:
     error_shown : bool
         Whether a traceback was shown though the cell went on (a failing ``%run``, a
         failing ``__repr__``).  The outputs do not hold it.
+    is_whole : bool
+        Whether all that was written to file descriptors has arrived at the end.
     is_shown : bool
         Whether the events are shown too.  If not, they reach no recording around it.
     """
@@ -59,6 +61,7 @@ class Recording:
         self.result = False
         self.value: Any = None
         self.error_shown = False
+        self.is_whole = True
         self.is_shown = True
         self.is_open = True
         self.origin = origin

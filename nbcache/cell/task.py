@@ -170,6 +170,8 @@ class CellTask:
             return self.identity.refused or self.unobserved
         if run.record.error_shown:
             return "it showed an error"
+        if not run.record.is_whole:
+            return "what it wrote to file descriptors did not arrive in time"
         mode = self.options.rng
         return (
             self._mutated(run)

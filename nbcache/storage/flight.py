@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.locks import POLL_S, Hold, names
+
+if TYPE_CHECKING:
+    from nbcache.storage.host_leases import HostLease
 
 __all__ = ["Flight"]
 
@@ -33,6 +36,8 @@ class Flight:
     timeout_s : float, optional
         s after which the caller goes on without the lock; None: waits while the
         holder lives.
+    lease : HostLease, optional
+        Holds the key among the hosts that share the store, after this host's own lock.
 
     Notes
     -----
@@ -50,11 +55,13 @@ class Flight:
         ready: Callable[[], bool] = lambda: False,
         notice: Callable[[], None] = lambda: None,
         timeout_s: float | None = None,
+        lease: HostLease | None = None,
     ) -> None:
         self._path = path
         self._ready = ready
         self._notice = notice
         self._timeout_s = timeout_s
+        self._lease = lease
         self._hold: Hold | None = None
         self._is_named = False
 
@@ -92,6 +99,13 @@ class Flight:
 
     def release(self) -> None:
         """Give the key back; may be called again, as an interrupt may cut it short."""
+        try:
+            if self._lease is not None:
+                self._lease.release()
+        finally:
+            self._release_here()
+
+    def _release_here(self) -> None:
         with uninterrupted():
             if self._is_named:
                 self._is_named = False
@@ -101,6 +115,9 @@ class Flight:
                     del held[str(self._path)]
             if self._hold is not None:
                 self._hold.release()
+
+    def _has_lease(self) -> bool:
+        return self._lease is None or self._lease.attempt()
 
     def _name(self) -> None:
         with uninterrupted():
@@ -114,7 +131,8 @@ class Flight:
         began = time.monotonic()
         told = False
         pause, longest = POLL_S
-        while not hold.attempt():
+        is_held = False
+        while not ((is_held := is_held or hold.attempt()) and self._has_lease()):
             waited = time.monotonic() - began
             if self._ready() or (limit is not None and waited >= limit):
                 return

@@ -15,12 +15,13 @@ import time
 import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nbcache.storage.database import Database, stored_text
 from nbcache.storage.repeated import Repeated, RepeatedHits, Use
+from nbcache.storage.tallies import HIT, Tally
 
 __all__ = ["HIT", "History", "Tally", "Use"]
 
@@ -29,9 +30,6 @@ FLUSH_AFTER_USES, FLUSH_AFTER_AGAIN = 256, 10_000
 MOST_HELD = 10_000
 """Notes that are kept in memory while they cannot be written."""
 MOST_LEVELS = 1000
-
-HIT = "hit"
-"""What a tally calls a hit; the others are reasons of misses."""
 
 _VERSION = 1
 # `database_guard` takes a table that is made otherwise for somebody else's: what a
@@ -52,46 +50,13 @@ CREATE TABLE IF NOT EXISTS levels (time REAL PRIMARY KEY, level REAL NOT NULL);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How often something became of a name: a hit, or a miss for one reason.
-
-    Parameters
-    ----------
-    seconds : float
-        s that restoring (hits) or computing (misses) took.
-    saved : float
-        s that hits spared.
-    bytes : int
-        What was read (hits) or stored (misses).
-    """
-
-    name: str
-    kind: str
-    what: str
-    count: int = 0
-    seconds: float = 0.0
-    saved: float = 0.0
-    bytes: int = 0
-
-    def and_again(self, outcome: Mapping[str, Any], times: int = 1) -> Tally:
-        """Give this tally with one more outcome, or several that are alike."""
-        return replace(
-            self,
-            count=self.count + times,
-            seconds=self.seconds + times * float(outcome.get("seconds", 0.0)),
-            saved=self.saved + times * float(outcome.get("saved", 0.0)),
-            bytes=self.bytes + times * int(outcome.get("bytes", 0)),
-        )
-
-
-_histories: weakref.WeakSet[History] = weakref.WeakSet()
-
-
 def _flush_if_alive(reference: weakref.ref[History]) -> None:
     history = reference()
     if history is not None:
         history.flush()
+
+
+_histories: weakref.WeakSet[History] = weakref.WeakSet()
 
 
 def _forget_in_child() -> None:

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -29,9 +29,13 @@ from nbcache.storage.publishing import flush_folders, flush_to_disk, publish
 from nbcache.storage.recent import Recent
 from nbcache.storage.room import Room
 from nbcache.storage.sweeping import sweep_when_due
+from nbcache.storage.traces import Descriptor
 from nbcache.storage.trust import signer
 
-__all__ = ["Content", "Opened", "Store"]
+if TYPE_CHECKING:
+    from nbcache.storage.host_leases import HostLease
+
+__all__ = ["Content", "Opened", "Shared", "Source", "Store"]
 
 REREAD_BYTES = 4_000_000
 """What a process keeps of entries that have to be read at each hit, at most."""
@@ -47,6 +51,46 @@ class Content:
     tree: Any
     members: dict[str, np.ndarray]
     outputs: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The object store behind a store.
+
+    Parameters
+    ----------
+    url : str
+        Without what is secret in it.
+    conditional : bool or None
+        Whether it keeps conditions of writes; None: it did not answer.
+    """
+
+    url: str
+    conditional: bool | None
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        hosts = "hosts may compute the same at the same time"
+        told = {True: "one host computes at a time", False: hosts, None: "no answer"}
+        return f"shared with {self.url} ({told[self.conditional]})"
+
+
+class Source(Protocol):
+    """Where a look-up finds entries."""
+
+    @property
+    def traces(self) -> Lists:
+        """The descriptors."""
+
+    def get(self, key: str, slug: str = "", *, memory: bool = False) -> Opened | None:
+        """Open an entry; see `Store.get`."""
+
+
+class Lists(Protocol):
+    """Where a look-up finds descriptors."""
+
+    def read(self, lookup: str) -> list[Descriptor]:
+        """Give the descriptors of a look-up key, newest first."""
 
 
 _recent: Recent[Opened] = Recent()
@@ -99,6 +143,22 @@ class Store(Catalog):
         )
         self._acceptance = Acceptance(verify, trust, self.leases)
         self._is_swept = False
+
+    # --- what a store that others share has besides
+
+    @property
+    def behind(self) -> Source | None:
+        """What a look-up asks that finds nothing here; None for nothing."""
+        return None
+
+    def shared_with(self) -> Shared | None:
+        """Tell with whom it is shared, after trying; None: with nobody."""
+        return None
+
+    def host_lease(self, lookup: str, slug: str = "") -> HostLease | None:
+        """Give what holds a key among hosts; None: there are no others."""
+        del lookup, slug
+        return None
 
     # --- reading
 

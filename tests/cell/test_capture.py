@@ -17,7 +17,7 @@ import pytest
 from IPython.utils.capture import capture_output
 from kernel import Kernel, shell_in_process
 
-from nbcache.cell import capture
+from nbcache.cell import capture, descriptors
 from nbcache.cell.capture import Recording, install, muted, recording, uninstall
 from nbcache.outputs import Clear, Display, Result, Stream
 
@@ -470,3 +470,16 @@ def test_an_output_widget_leaves_its_contents(kernel: Kernel) -> None:
     assert "IntSlider(value=3)" in ran.stdout
     assert "Text(value='changed')" in ran.stdout
     assert "widget-view" not in ran.stdout
+
+
+def test_waiting_ends_when_what_came_with_the_mark_is_recorded() -> None:
+    """Not while the thread that copies it is about to hand it on."""
+    arrived = threading.Event()
+    descriptors._awaited["stdout"].append(arrived)
+    try:
+        with descriptors.without_marks("stdout", "one\n\0") as kept:
+            assert kept == "one\n"
+            assert not arrived.is_set()
+        assert arrived.is_set()
+    finally:
+        descriptors._awaited["stdout"].remove(arrived)
