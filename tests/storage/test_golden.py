@@ -62,6 +62,7 @@ def test_a_golden_file_is_read(path):
     pd.testing.assert_frame_equal(
         found.pop("table"),
         known.pop("table"),
+        check_dtype=is_new,
         check_index_type=is_new,
         check_column_type=is_new,
     )
