@@ -19,6 +19,7 @@ import sys
 import weakref
 from collections.abc import Iterator
 from types import CodeType
+from typing import Any
 
 import xxhash
 
@@ -144,8 +145,17 @@ def know(code: CodeType, digest: str) -> None:
     number = id(code)
     found = _digests.get(number)
     if found is None or found[0]() is not code:
-        reference = weakref.ref(code, lambda _: _digests.pop(number, None))
+        reference = _until_gone(code, _digests, number)
         _digests[number] = (reference, digest)
+
+
+def _until_gone(code: CodeType, known: dict[int, Any], number: int) -> Any:
+    """Refer to a code object, and drop what is known of it when it is gone.
+
+    Without a callback in Python: an interrupt that arrives in one, as in the middle of
+    a long garbage collection, is printed and lost.
+    """
+    return weakref.ref(code, functools.partial(known.pop, number))
 
 
 def _function_form(node: ast.AST) -> Iterator[str]:
@@ -171,7 +181,7 @@ def function_node(code: CodeType) -> ast.AST | None:
         return found[1]
     node = _search(code)
     number = id(code)
-    _nodes[number] = (weakref.ref(code, lambda _: _nodes.pop(number, None)), node)
+    _nodes[number] = (_until_gone(code, _nodes, number), node)
     return node
 
 

@@ -13,7 +13,7 @@ import threading
 import uuid
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
+class _Watch(weakref.ref[Any]):
+    """A reference that knows what it was to, when that is gone.
+
+    Its callback is a method of a deque: an interrupt that arrives in a callback in
+    Python is printed and lost.
+    """
+
+    __slots__ = ("file", "number")
+    file: str
+    number: int
+
+
 class Leases:
     """The leases of a store.
 
@@ -58,7 +70,7 @@ class Leases:
         self._held: Counter[str] = Counter()
         self._watches: dict[int, weakref.ref[Any]] = {}
         # filled by the garbage collector, which must wait for nobody
-        self._given_back: deque[tuple[str, int]] = deque()
+        self._given_back: deque[_Watch] = deque()
         self._descriptor: int | None = None
         _all.add(self)
 
@@ -73,27 +85,29 @@ class Leases:
             self._settle()
             is_new = not self._held[file]
             for array in arrays:
-                watch = weakref.ref(array, self._giving_back(file, id(array)))
-                self._watches[id(array)] = watch
+                watch = _Watch(array, self._given_back.append)
+                watch.file = file
+                watch.number = id(array)
+                self._watches[watch.number] = watch
                 self._held[file] += 1
             if is_new and self._held[file]:
                 # a store that cannot be written has no evictor either
                 with suppress(OSError):
                     self._name(file)
 
-    def _giving_back(self, file: str, number: int) -> Callable[[Any], None]:
-        given_back = self._given_back
-        return lambda _gone: given_back.append((file, number))
-
     def _settle(self) -> None:
         """Count out what was given back since, and write the list anew if it helps."""
         gone = False
         while self._given_back:
-            file, number = self._given_back.popleft()
-            self._watches.pop(number, None)
-            self._held[file] -= 1
-            if self._held[file] <= 0:
-                del self._held[file]
+            watch = self._given_back.popleft()
+            if not hasattr(watch, "number"):
+                continue  # an interrupt came before it was held
+            # unless another array has come to the same place since
+            if self._watches.get(watch.number) is watch:
+                del self._watches[watch.number]
+            self._held[watch.file] -= 1
+            if self._held[watch.file] <= 0:
+                del self._held[watch.file]
                 gone = True
         if gone and self._descriptor is not None:
             with suppress(OSError):

@@ -106,13 +106,20 @@ def clear(place: Folder) -> int:
     """
     if not os.path.lexists(place.entries):
         return 0
-    if place.entries.is_symlink() or not place.is_ours():
+    if os.path.islink(place.entries) or not place.is_ours():
+        if _is_begun(place.entries):
+            return 0
         raise not_a_store(place)
     place.make()
     aside = place.path / "tmp" / f"cleared-{uuid.uuid4().hex}"
     place.entries.replace(aside)
     place.make()
     return empty(aside, place.entries)
+
+
+def _is_begun(entries: Path) -> bool:
+    """Say whether whoever made a folder was killed before marking it as ours."""
+    return not os.path.islink(entries) and not os.listdir(entries)
 
 
 def not_a_store(place: Folder) -> OSError:

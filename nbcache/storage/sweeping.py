@@ -31,7 +31,9 @@ _CLEARED = re.compile(r"cleared-[0-9a-f]{32}")
 _LOCK = re.compile(r"[0-9a-f]{32,64}\.lock")
 _LEASE = re.compile(r"[0-9a-f]{32}\.lease")
 _DAMAGED = re.compile(r"\d{1,20}-(.+)")
-_BAD = re.compile(r"(?:index|history)\.sqlite\.bad(?:-wal|-shm)?")
+_BAD = re.compile(
+    r"(?:index|history)\.sqlite(?:-journal|-wal|-shm)?\.bad(?:-[0-9a-f]{8}|-wal|-shm)?"
+)
 
 
 @dataclass(frozen=True, slots=True)

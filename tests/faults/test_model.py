@@ -14,7 +14,7 @@ import pytest
 from faults.forked import collect, start
 from faults.subject import Subject
 from faults.tally import Tally
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -80,7 +80,12 @@ class Model(RuleBasedStateMachine):
     def corrupt(self, place, bit):
         """Flip a bit of one file of the store, whichever it is."""
         counted.injected += 1
-        files = [path for path in self.user.store.rglob("*.*") if path.is_file()]
+        # not the marker, without which nothing is deleted
+        files = [
+            path
+            for path in self.user.store.rglob("*.*")
+            if path.is_file() and path.name != "CACHEDIR.TAG"
+        ]
         if files:
             path = files[int(place * (len(files) - 1))]
             data = bytearray(path.read_bytes())
@@ -146,6 +151,8 @@ def run(examples: int, report) -> None:
                 stateful_step_count=15,
                 deadline=None,
                 derandomize=True,
+                # kills come when they come: no example can be run again
+                phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),
         )

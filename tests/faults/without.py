@@ -24,14 +24,14 @@ def _digest() -> None:
 
 def _key() -> None:
     """Take an entry under whatever name it stands."""
-    from nbcache.storage.store import Store
+    from nbcache.storage.acceptance import Acceptance
 
-    check = Store._check
+    check = Acceptance._check
 
-    def trusting(self: Any, archive: Any, key: str) -> None:
-        check(self, archive, archive.trailer.key)
+    def trusting(self: Any, archive: Any, key: str, path: Any) -> bool:
+        return check(self, archive, archive.trailer.key, path)
 
-    Store._check = trusting  # type: ignore[method-assign]
+    Acceptance._check = trusting  # type: ignore[method-assign]
 
 
 def _signature() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from full_stores import array_of, expected, key, path_of, put, there
 
-from nbcache.storage.removal import empty, remove
+from nbcache.storage.folder import Folder
+from nbcache.storage.removal import clear, empty, remove
 from nbcache.storage.store import Store
 
 
@@ -171,3 +172,10 @@ def test_a_killed_clear_is_finished_by_the_next_sweep(store):
     assert empty(aside) == 3
     assert list((store.folder / "tmp").iterdir()) == []
     assert there(store) == {5}
+
+
+def test_a_folder_whose_maker_was_killed_is_empty(tmp_path):
+    """Made, but not yet marked: there is nothing to delete, and no error."""
+    place = Folder(tmp_path)
+    place.entries.mkdir()
+    assert clear(place) == 0
