@@ -103,7 +103,7 @@ def defined_data(
         value = namespace.get(name)
         if isinstance(value, FunctionType):
             found[f"definition {name}"] = value
-        elif isinstance(value, type):
+        elif isinstance(value, type) and value.__module__ == "__main__":
             held = {key: one for key, one in vars(value).items() if key[:2] != "__"}
             found |= {f"definition {name}.{key}": one for key, one in held.items()}
     return found
