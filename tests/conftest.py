@@ -1,10 +1,16 @@
 """What all tests share: a home of their own, and settings as they were."""
 
+import signal
+
 import pytest
 from kernel import shell_in_process
 
 import nbcache
 from nbcache import config
+
+# what a shell runs in the background has no SIGINT, nor have its children
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import ast
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Collection, Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any
 
 from nbcache.cell.magics import is_repeated
 from nbcache.keys import flow, modules, origin, uses
 from nbcache.keys.trees import of_tree
 
-__all__ = ["imported_data", "imported_names", "repeated_nodes"]
+__all__ = ["defined_data", "imported_data", "imported_names", "repeated_nodes"]
 
 # decorators that only wrap or annotate; any other may do anything when applied
 _PURE_DECORATORS = frozenset(
@@ -92,6 +92,21 @@ def repeated_nodes(tree: ast.Module) -> tuple[list[ast.stmt], set[str]]:
             nodes.append(statement)
             known |= names
     return nodes, known
+
+
+def defined_data(
+    names: Collection[str], namespace: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give functions that a hit defines anew, and what its classes hold, by label."""
+    found: dict[str, Any] = {}
+    for name in sorted(names):
+        value = namespace.get(name)
+        if isinstance(value, FunctionType):
+            found[f"definition {name}"] = value
+        elif isinstance(value, type):
+            held = {key: one for key, one in vars(value).items() if key[:2] != "__"}
+            found |= {f"definition {name}.{key}": one for key, one in held.items()}
+    return found
 
 
 def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:

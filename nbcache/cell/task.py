@@ -8,16 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import FunctionType
 from typing import Any
 
 from nbcache import outputs, randomness, surroundings, trace
 from nbcache.cache import warn
-from nbcache.cell import figures
+from nbcache.cell import definitions, figures
 from nbcache.cell.altered import DefinitionWatch
 from nbcache.cell.body import Body, run_nodes, user_traceback
 from nbcache.cell.capture import recording
-from nbcache.cell.definitions import imported_data, imported_names, repeated_nodes
 from nbcache.cell.effects import mutation
 from nbcache.cell.harmless import require_own_names, shown_of
 from nbcache.cell.identity import CellIdentity, identify, starred_values
@@ -29,6 +27,7 @@ from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
 from nbcache.cell.unstorable import all_unstorable, storable
+from nbcache.cell.unsure import Unsure
 from nbcache.cell.watched import watched_statements
 from nbcache.errors import UnstorableValue
 from nbcache.keys.classes import UserClasses
@@ -83,7 +82,7 @@ class CellTask:
     _classes: UserClasses = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nodes, self.repeated = repeated_nodes(self.body.tree)
+        self.nodes, self.repeated = definitions.repeated_nodes(self.body.tree)
         self.others = [one for one in self.body.tree.body if one not in self.nodes]
         others = self.identity.flow.stores - self.repeated
         self._classes = UserClasses(self.namespace, absent=others)
@@ -92,6 +91,10 @@ class CellTask:
     def _named(self) -> Named:
         # before the run: it may change what it is given
         return self.identity.named(self.body.tree)
+
+    @cached_property
+    def _unsure(self) -> Unsure:
+        return Unsure(self.body.tree, self.identity, self.namespace)
 
     # --- computing
 
@@ -134,6 +137,7 @@ class CellTask:
                 self.body.watched = watched_statements(
                     around, random, defined, inputs, self._classes, self.nodes
                 )
+                stack.enter_context(self._unsure)
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -224,7 +228,7 @@ class CellTask:
             **run.figures.to_json(),
             **run.inputs.state(),
             **line_names(shown, self.body, self.shell),
-            "imports": imported_names(self.others),
+            "imports": definitions.imported_names(self.others),
         }
         values, encoded = storable(
             self._bound(run),
@@ -261,6 +265,7 @@ class CellTask:
                 name: value
                 for name, value in found.items()
                 if name not in self.repeated
+                and name not in self._unsure.unbound
                 and (name not in starred or starred[name] is not value)
             }
         )
@@ -304,7 +309,10 @@ class CellTask:
     def _encode(self, values: dict[str, Any], run: Run) -> codec.Encoded:
         # as it was before the run: that is how a hit finds it
         index = run.inputs.index
-        index.add(self._functions() | imported_data(self.others))
+        index.add(
+            definitions.defined_data(self.repeated, self.namespace)
+            | definitions.imported_data(self.others)
+        )
         return codec.encode(
             values, live=index, classes=self._classes, namespace=self.namespace
         )
@@ -317,14 +325,6 @@ class CellTask:
             if namespace.get(name, _MISSING) is value
         }
         return {**self.identity.values, **inputs}
-
-    def _functions(self) -> dict[str, Any]:
-        """Give what a hit defines before anything else; imports are watched."""
-        return {
-            f"definition {name}": self.namespace[name]
-            for name in sorted(self.repeated)
-            if isinstance(self.namespace.get(name), FunctionType)
-        }
 
     # --- restoring
 
@@ -373,7 +373,8 @@ class CellTask:
         # only now: the definitions may choose the backend
         figures.require_none_open(opened.entry.state)
         live = {**self.identity.values, **self.identity.inputs}
-        live |= self._functions() | imported_data(self.body.tree.body)
+        live |= definitions.defined_data(self.repeated, self.namespace)
+        live |= definitions.imported_data(self.body.tree.body)
         return opened.decode(
             live=live,
             classes=self._classes,

@@ -84,8 +84,7 @@ class AsyncCachedFunction(Wrapper[P, R]):
         if found is not NOTHING:
             return cast(R, found)
         if self._is_off(core):
-            values, named = values_of(args, kwargs)
-            return cast(R, await self._function(*values, **named))
+            return await self.uncached(*args, **kwargs)
         refresh = self._options.refresh or core.settings.refresh
         return cast(R, await self._fetch(core, args, kwargs, refresh))
 
@@ -93,8 +92,7 @@ class AsyncCachedFunction(Wrapper[P, R]):
         """Compute a call in any case, and store the result."""
         core = self._options.core()
         if self._is_off(core):
-            values, named = values_of(args, kwargs)
-            return cast(R, await self._function(*values, **named))
+            return await self.uncached(*args, **kwargs)
         return cast(R, await self._fetch(core, args, kwargs, True))
 
     async def uncached(self, *args: P.args, **kwargs: P.kwargs) -> R:

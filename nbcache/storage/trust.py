@@ -19,13 +19,13 @@ import os
 import secrets
 import stat
 import sys
-import threading
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from nbcache.errors import CacheWarning
+from nbcache.storage.forking import ForkLock
 
 __all__ = ["Signer", "foreign_met", "former_secrets", "secret_path", "signer"]
 
@@ -109,18 +109,21 @@ def _secret_path(named: str | None, *_: str | None) -> Path:
 
 
 def _folder() -> Path:
-    from jupyter_core.paths import jupyter_data_dir
+    with warnings.catch_warnings():
+        # some versions announce a change of theirs when they are imported
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from jupyter_core.paths import jupyter_data_dir
 
     return Path(jupyter_data_dir()) / "nbcache"
 
 
 def signer() -> Signer:
     """Give the signer with the user's secret; the same object while its file is."""
-    with _guard:  # a secret of this process alone must be one for all its threads
+    with _guard.lock:  # a secret of this process alone must be one for all its threads
         return _signer(str(secret_path()), bool(os.environ.get("NBCACHE_SECRET_FILE")))
 
 
-_guard = threading.Lock()
+_guard = ForkLock()
 
 
 @functools.lru_cache(maxsize=8)

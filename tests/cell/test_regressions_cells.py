@@ -267,6 +267,11 @@ CASES = {
         "s = pd.Series([2, 1, 2])\nother = s[:]\nw = s.to_numpy()",
         "s.__setitem__(0, 4), w.tolist(), other.tolist()",
     ),
+    "an attribute of a class that the cell defines": Case(
+        "",
+        "class C:\n    kept = [2]\n    other = {}\nc = C.kept\nd = [C.other]",
+        "C.kept is c, d[0] is C.other",
+    ),
     "a read-only array": Case(
         "import numpy as np",
         "w = np.arange(3)\nw.setflags(write=False)\nv = w[1:]",

@@ -96,6 +96,9 @@ CELLS = {
 }
 
 
+LATE = ("child", "descriptor 1", "descriptor 2", "forked")
+
+
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     with Kernel(tmp_path_factory.mktemp("kernel")) as kernel:
@@ -120,7 +123,9 @@ def _shown(ran: Ran) -> list[dict[str, object]]:
 def test_a_hit_shows_what_the_miss_and_ipython_show(kernel: Kernel, name: str) -> None:
     """Uncached, missed and hit: the same page, values and execution counts."""
     body = CELLS[name]
-    plain = kernel.run(body)
+    # without the magic, what is written to descriptors may come too late
+    wait = "\nimport time; time.sleep(0.5)" if name in LATE else ""
+    plain = kernel.run(f"{body}{wait}")
     hits = int(kernel.run("hits").result["text/plain"])
     missed = kernel.run(f"%%cached\n{body}")
     out_missed = kernel.run("repr(_) if _ is not None else None").result

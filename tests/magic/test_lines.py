@@ -82,7 +82,7 @@ def test_maintenance(notebook, tmp_path):
     assert "more than 1.0 kB stays" in told
     assert notebook("%nbcache verify --sample 50%").stdout.startswith("1 entry (")
     notebook("df = %nbcache stats")
-    assert notebook.value("df.loc['a', ['hits', 'misses']].tolist()") == "[1, 1]"
+    assert notebook.value("[*map(int, df.loc['a', ['hits', 'misses']])]") == "[1, 1]"
     file = tmp_path / "a.zip"
     assert notebook(f"%nbcache export '{file}' a").stdout.startswith("exported 1 entry")
     assert "is there already" in notebook.wrong(f"%nbcache export '{file}'")

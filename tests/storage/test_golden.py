@@ -57,7 +57,14 @@ def test_a_golden_file_is_read(path):
         )
         found = codec.decode(document["tree"], lambda name: archive.read(name, "copy"))
     known = golden_values()
-    pd.testing.assert_frame_equal(found.pop("table"), known.pop("table"))
+    # text is of another type before pandas 3
+    is_new = int(pd.__version__.partition(".")[0]) >= 3
+    table, wanted = found.pop("table"), known.pop("table")
+    if not is_new:
+        table, wanted = table.astype(object), wanted.astype(object)
+    pd.testing.assert_frame_equal(
+        table, wanted, check_index_type=is_new, check_column_type=is_new
+    )
     for name, value in known.items():
         assert_same(found[name], value, name)
     assert found["shared"][0] is found["shared"][1]

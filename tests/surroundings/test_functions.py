@@ -57,7 +57,7 @@ def printing():
 
 
 def thread():
-    threading.Thread(target=lambda: time.sleep(0.5)).start()
+    threading.Thread(target=lambda: time.sleep(5)).start()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ MUTANTS = {
         "T2 signature of a stranger",
     ),
     "O_NOFOLLOW": (
-        READ,
+        "plain_files.py",
         '| getattr(os, "O_NOFOLLOW", 0)',
         "",
         "T6 link to a signed entry",
