@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from nbcache.storage import foreign, npz
 from nbcache.storage.entry import Entry
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.foreign_entry import document_of
+from nbcache.storage.plain_files import beside, open_plain
 from nbcache.storage.traces import Traces
 from nbcache.storage.trust import signer
 
@@ -165,25 +165,17 @@ def signed(found: Found) -> None:
     OSError
         It cannot be read or written.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    flags |= getattr(os, "O_NOFOLLOW", 0)
-    made = found.path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with os.fdopen(os.open(made, flags, 0o600), "wb") as target:
-            _copy_signed(found, target)
-            target.flush()
-            os.fsync(target.fileno())
+    with beside(found.path) as (target, made):
+        _copy_signed(found, target)
+        target.flush()
+        os.fsync(target.fileno())
         made.replace(found.path)
-    finally:
-        made.unlink(missing_ok=True)
     _enter_trace(found)
 
 
 def _copy_signed(found: Found, target: Any) -> None:
-    source_flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-    source_flags |= getattr(os, "O_NOFOLLOW", 0)
     running = blake3()
-    with os.fdopen(os.open(found.path, source_flags), "rb") as source:
+    with open_plain(found.path) as source:
         found_size = os.fstat(source.fileno()).st_size
         left = length = found_size - npz.TRAILER_BYTES
         while left > 0 and (block := source.read(min(_BLOCK, left))):

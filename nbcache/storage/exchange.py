@@ -13,10 +13,8 @@ import json
 import os
 import shutil
 import struct
-import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +23,7 @@ from nbcache import sizes
 from nbcache.errors import DamagedEntry, NbcacheError
 from nbcache.storage.entry import Entry
 from nbcache.storage.folder import is_key, key_of, made_real
+from nbcache.storage.plain_files import beside, open_plain
 from nbcache.storage.store import Store
 from nbcache.storage.verification import Problem, examine
 
@@ -142,7 +141,7 @@ def export(
         raise FileExistsError(f"{target} is there already: name another file, or --yes")
     there = store.place.files()
     taken, private, refused = [], 0, []
-    with _beside(target) as (file, temporary):
+    with beside(target) as (file, temporary):
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as packed:
             for entry in entries:
                 path = there.get(entry.file)
@@ -168,21 +167,8 @@ def export(
     return Exported(len(taken), size, private, tuple(refused))
 
 
-@contextmanager
-def _beside(target: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """Open a new private file in the folder of another; removed at the end."""
-    temporary = target.with_name(f".{uuid.uuid4().hex}.part")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "w+b") as file:
-            yield file, temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _copy_in(packed: zipfile.ZipFile, path: Path) -> None:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    with open_plain(path) as file:
         member = zipfile.ZipInfo(path.name, _DATE)
         member.external_attr = 0o600 << 16
         member.file_size = os.fstat(file.fileno()).st_size

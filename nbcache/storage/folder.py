@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nbcache.storage.interrupts import uninterrupted
+from nbcache.storage.plain_files import MAKE_FLAGS
 
 __all__ = ["Folder", "is_key", "key_of", "made_real", "require_real"]
 
@@ -180,10 +181,9 @@ class Folder:
         """Open a new private file in the same file system; removed at the end."""
         name = f"{self.origin}-{os.getpid()}-{uuid.uuid4().hex}"
         path = require_real(self.path / "tmp") / name
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             with uninterrupted():
-                file = os.fdopen(os.open(path, flags, 0o600), "w+b")
+                file = os.fdopen(os.open(path, MAKE_FLAGS, 0o600), "w+b")
             with file:
                 yield file, path
         finally:

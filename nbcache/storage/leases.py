@@ -20,6 +20,7 @@ from typing import Any
 
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.locks import is_held, lock_for_life, unlock
+from nbcache.storage.plain_files import open_plain
 
 __all__ = ["Leases"]
 
@@ -143,6 +144,5 @@ class Leases:
 
 
 def _named_in(path: Path) -> list[str]:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    with open_plain(path) as file:
         return file.read(_MOST_BYTES).decode("utf-8", "replace").splitlines()

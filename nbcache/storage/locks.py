@@ -17,6 +17,7 @@ from typing import Any
 
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.interrupts import uninterrupted
+from nbcache.storage.plain_files import MAKE_FLAGS
 
 _fcntl: Any
 try:
@@ -256,8 +257,7 @@ def lock_for_life(path: Path) -> int:
     OSError
         It is there already, or cannot be made.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(path, flags | os.O_APPEND, 0o600)
+    descriptor = os.open(path, MAKE_FLAGS | os.O_APPEND, 0o600)
     _held.add(descriptor)
     if _fcntl is not None:
         # waits for an instant at most, while somebody asks whether it is held

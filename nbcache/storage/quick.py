@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["is_at", "is_in"]
+from nbcache.storage.plain_files import OPEN_FLAGS
 
-_OPEN_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+__all__ = ["is_at", "is_in"]
 
 
 def is_at(path: str, stat_id: tuple[int, ...]) -> bool:
@@ -42,7 +36,7 @@ def is_at(path: str, stat_id: tuple[int, ...]) -> bool:
 def is_in(path: str, data: bytes) -> bool:
     """Say whether a file, read now, has these bytes and no others."""
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = os.open(path, OPEN_FLAGS)
     except OSError:
         return False
     try:

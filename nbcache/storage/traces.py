@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from nbcache.storage.folder import Folder, is_key, made_real
 from nbcache.storage.foreign import is_modest
+from nbcache.storage.plain_files import open_plain
 from nbcache.storage.trust import signer
 
 __all__ = ["Descriptor", "Traces"]
@@ -130,9 +131,7 @@ def _plain_bytes(path: Path) -> bytes:
     OSError
         It is none, or too large.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    with open_plain(path) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
             raise OSError(f"{path} is no list of traces")

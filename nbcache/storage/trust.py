@@ -26,6 +26,7 @@ from pathlib import Path
 
 from nbcache.errors import CacheWarning
 from nbcache.storage.forking import ForkLock
+from nbcache.storage.plain_files import open_plain
 
 __all__ = ["Signer", "foreign_met", "former_secrets", "secret_path", "signer"]
 
@@ -206,9 +207,7 @@ def _read_or_make(path: Path, named: bool) -> bytes:
 
 def _read(path: Path) -> bytes:
     """Read a secret that only this user can have written or read."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
-    with os.fdopen(descriptor, "rb") as file:
+    with open_plain(path) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(f"{path} is not a file")

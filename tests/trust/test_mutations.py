@@ -18,7 +18,7 @@ import nbcache
 
 pytestmark = pytest.mark.slow
 
-ACCEPTANCE, READ, FOLDER = "acceptance.py", "npz_read.py", "folder.py"
+ACCEPTANCE, READ, FLAGS = "acceptance.py", "npz_read.py", "plain_files.py"
 MUTANTS = {
     "the digest": (
         READ,
@@ -45,7 +45,7 @@ MUTANTS = {
         "T2 signature of a stranger",
     ),
     "O_NOFOLLOW": (
-        "plain_files.py",
+        FLAGS,
         '| getattr(os, "O_NOFOLLOW", 0)',
         "",
         "T6 link to a signed entry",
@@ -117,7 +117,7 @@ def test_a_temporary_is_never_reused(tmp_path, gone):
     """What stands in the place of a temporary was put there by somebody else."""
     package = tmp_path / "package"
     shutil.copytree(Path(nbcache.__file__).parent, package / "nbcache")
-    module = package / "nbcache" / "storage" / FOLDER
+    module = package / "nbcache" / "storage" / FLAGS
     text = module.read_text()
     assert "| os.O_EXCL" in text
     if gone:
