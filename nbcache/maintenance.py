@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbcache.storage.exchange import Exported, Imported
     from nbcache.storage.verification import Report
 
-__all__ = ["Maintained", "clear", "collect"]
+__all__ = ["Maintained", "clear"]
 
 
 class Maintained(ABC):
@@ -158,14 +158,13 @@ class Maintained(ABC):
         OSError
             The folder cannot be written.
         """
-        return collect(
-            self.core,
-            max_size=max_size,
-            max_age=max_age,
-            keep=keep,
-            tag=tag,
-            dry_run=dry_run,
-        )
+        from nbcache.collection import Wanted, collect
+
+        if keep is not None and keep < 0:
+            raise ValueError(f"keep is a number of versions from 0, not {keep!r}")
+        most = self.core.settings.max_size if max_size is None else sizes.size(max_size)
+        age = None if max_age is None else durations.seconds(max_age)
+        return collect(self.core, Wanted(most, age, keep, tag, dry_run))
 
     def verify(self, repair: bool = False, *, sample: float = 1.0) -> Report:
         """Read every entry to the last byte and compare it with its checksum.
@@ -287,31 +286,3 @@ def clear(core: Core, chosen: Selection) -> tuple[int, int]:
     free = store.unpinned(found)
     pinned = len(found) - len(free)
     return (store.clear() if chosen.all else store.delete(free)), pinned
-
-
-def collect(
-    core: Core,
-    *,
-    max_size: str | float | None = None,
-    max_age: str | float | timedelta | None = None,
-    keep: int | None = None,
-    tag: str = "",
-    dry_run: bool = False,
-) -> Collected:
-    """Do what `Maintained.gc` says.
-
-    Raises
-    ------
-    ValueError
-        Not a size, age or number.
-    OSError
-        The folder cannot be written.
-    """
-    from nbcache.collection import Wanted
-    from nbcache.collection import collect as collect_wanted
-
-    if keep is not None and keep < 0:
-        raise ValueError(f"keep is a number of versions from 0, not {keep!r}")
-    limit = core.settings.max_size if max_size is None else sizes.size(max_size)
-    age = None if max_age is None else durations.seconds(max_age)
-    return collect_wanted(core, Wanted(limit, age, keep, tag, dry_run))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -48,8 +49,8 @@ def line_names(shown: Iterable[Output], body: Any, shell: Any) -> dict[str, Any]
         ]
     others = {
         name: "".join(_lines(name))
-        for name in _cells(shell)
-        if name != body.filename and name in text
+        for name in _mentioned(text, shell)
+        if name != body.filename
     }
     if others:
         named["others"] = others
@@ -158,6 +159,16 @@ def _node_lines(tree: ast.AST) -> list[int]:
 def _lines(filename: str) -> list[str]:
     known = linecache.cache.get(filename)
     return list(known[2]) if known and len(known) > 2 else []
+
+
+def _mentioned(text: str, shell: Any) -> list[str]:
+    """Give the cells whose files a text names; most texts name not even a folder."""
+    cells = _cells(shell)
+    if not any(
+        folder in text for folder in {name.rpartition(os.sep)[0] for name in cells}
+    ):
+        return []
+    return [name for name in cells if name in text]
 
 
 def _cells(shell: Any) -> list[str]:

@@ -164,8 +164,7 @@ class CellTask:
         return computed
 
     def _frozen(self) -> str:
-        functions = self.identity.functions
-        return frozen_told(functions, self.body.tree, self.namespace)
+        return frozen_told(self.identity.functions, self.body.tree, self.namespace)
 
     def _refused(self) -> str:
         """Say why what the run left may not be kept; '' if it may."""

@@ -196,10 +196,9 @@ class NbcacheLineMagics(Magics):
         names = selection.unpin(core, _required(arguments))
         print(info.printable(f"no longer pinned: {', '.join(names)}"))
 
-    def _gc(self, core: Core, arguments: Any) -> None:
+    def _gc(self, _core: Core, arguments: Any) -> None:
         keep = arguments.keep
-        done = maintenance.collect(
-            core,
+        done = api.Cache().gc(
             max_size=arguments.max_size,
             max_age=arguments.max_age,
             keep=None if keep is None else _number(keep),

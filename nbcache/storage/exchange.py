@@ -16,14 +16,16 @@ import struct
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from nbcache import sizes
 from nbcache.errors import DamagedEntry, NbcacheError
 from nbcache.storage.entry import Entry
 from nbcache.storage.folder import is_key, key_of, made_real
 from nbcache.storage.plain_files import beside, open_plain
+from nbcache.storage.publishing import publish
 from nbcache.storage.store import Store
 from nbcache.storage.verification import Problem, examine
 
@@ -138,7 +140,7 @@ def export(
     """
     target = Path(target).absolute()
     if target.exists() and not overwrite:
-        raise FileExistsError(f"{target} is there already: name another file, or --yes")
+        _refuse(target)
     there = store.place.files()
     taken, private, refused = [], 0, []
     with beside(target) as (file, temporary):
@@ -162,9 +164,14 @@ def export(
             packed.writestr(zipfile.ZipInfo(_LIST, _DATE), json.dumps(listed))
         file.flush()
         os.fsync(file.fileno())
-        _publish(temporary, target, overwrite)
+        standing = None if overwrite else partial(_refuse, target)
+        publish(temporary, target, standing=standing)
     size = sum(entry.bytes for entry in taken)
     return Exported(len(taken), size, private, tuple(refused))
+
+
+def _refuse(target: Path) -> NoReturn:
+    raise FileExistsError(f"{target} is there already: name another file, or --yes")
 
 
 def _copy_in(packed: zipfile.ZipFile, path: Path) -> None:
@@ -174,19 +181,6 @@ def _copy_in(packed: zipfile.ZipFile, path: Path) -> None:
         member.file_size = os.fstat(file.fileno()).st_size
         with packed.open(member, "w") as copy:
             shutil.copyfileobj(file, copy, _BLOCK)
-
-
-def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
-    if not overwrite:
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            raise
-        except OSError:
-            pass  # a file system without hard links
-        else:
-            return
-    temporary.replace(target)
 
 
 def import_(store: Store, source: str | os.PathLike[str]) -> Imported:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from nbcache.storage.interrupts import uninterrupted
 from nbcache.storage.plain_files import MAKE_FLAGS
 
-__all__ = ["Folder", "is_key", "key_of", "made_real", "require_real"]
+__all__ = ["Folder", "file_name", "is_key", "key_of", "made_real", "require_real"]
 
 _BESIDE = ("locks", "tmp", "damaged")
 _KEY = re.compile(r"[0-9a-f]{32,64}")
@@ -35,6 +35,11 @@ _TAG = (
 def is_key(text: object) -> bool:
     """Say whether something is the text of a key."""
     return isinstance(text, str) and _KEY.fullmatch(text) is not None
+
+
+def file_name(key: str, slug: str = "") -> str:
+    """Give the name of an entry's file."""
+    return f"{slug}-{key}.npz" if slug else f"{key}.npz"
 
 
 def key_of(file: str) -> str | None:
@@ -109,8 +114,7 @@ class Folder:
 
     def name(self, key: str, slug: str = "") -> str:
         """Give the file of a key as text, unchecked: several times faster."""
-        name = f"{slug}-{key}.npz" if slug else f"{key}.npz"
-        return f"{self._entries}{os.sep}{key[:2]}{os.sep}{name}"
+        return f"{self._entries}{os.sep}{key[:2]}{os.sep}{file_name(key, slug)}"
 
     def lock(self, key: str) -> Path:
         """Give the lock file of a key."""
@@ -229,11 +233,3 @@ class Folder:
     def is_ours(self) -> bool:
         """Say whether the folder of the entries has the marker of a store."""
         return os.path.isfile(self.entries / "CACHEDIR.TAG")
-
-    def total(self) -> int:
-        """Give the bytes of all entries by looking at each file."""
-        size = 0
-        for path in self.files().values():
-            with suppress(OSError):
-                size += path.lstat().st_size
-        return size

@@ -16,7 +16,7 @@ import importlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
@@ -128,15 +128,15 @@ class Remote:
 
     def _probe(self) -> bool:
         name = f"probe/{uuid.uuid4().hex}"
-        # if the answer to a first attempt is lost, the second one finds its own object
-        with suppress(_Exists):
-            self._put(name, b"1", "create")
         try:
+            # if the answer to a first attempt is lost, the second finds its own object
+            with suppress(_Exists):
+                self._put(name, b"1", "create")
             again = self.create(name, b"2") is not None
             stale = self.replace(name, b"3", '"0"') is not None
             found = self.read(name, 1)
             return not (again or stale) and found is not None and found[0] == b"1"
-        except NotImplementedError:
+        except _Unsupported:
             return False
         finally:
             with suppress(RemoteError):
@@ -298,19 +298,6 @@ class Remote:
         with suppress(FileNotFoundError):
             self._ask("delete", name)
 
-    def listed(self, under: str) -> Iterator[tuple[str, int]]:
-        """Give names and bytes of all objects under a prefix, a thousand a request.
-
-        Raises
-        ------
-        RemoteError
-            It cannot be listed now.
-        """
-        pages = iter(self._ask("list", under))
-        while page := self._within(lambda: next(pages, None), PATIENCE_S):
-            for one in page:
-                yield one["path"], one["size"]
-
     # --- failures
 
     def _ask(
@@ -364,10 +351,10 @@ class Remote:
             return _Exists()
         if kind == "PreconditionError":
             return _Changed()
-        if kind in ("FileNotFoundError", "NotImplementedError"):
+        if kind == "FileNotFoundError":
             return error
-        if kind == "NotSupportedError":
-            return NotImplementedError(kind)
+        if kind in ("NotImplementedError", "NotSupportedError"):
+            return _Unsupported(f"{self.url} knows no conditions of writes")
         if kind in ("PermissionDeniedError", "UnauthenticatedError"):
             return _Denied(f"{self.url} refuses access")
         return self._silenced("cannot be reached")
@@ -383,6 +370,10 @@ class Remote:
 
 class _Denied(RemoteError):
     """The credentials do not allow it."""
+
+
+class _Unsupported(RemoteError):
+    """The server or its client has no such request."""
 
 
 class _Exists(Exception):

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 from nbcache.errors import DamagedEntry
 from nbcache.storage import npz
-from nbcache.storage.folder import Folder
+from nbcache.storage.folder import Folder, file_name
 from nbcache.storage.remote import MOST_BYTES, Remote, Version
 from nbcache.storage.traces import Descriptor, Traces
 from nbcache.storage.trust import signer
@@ -65,8 +65,7 @@ class Objects:
 
     def name(self, key: str, slug: str) -> str:
         """Give the name of an entry's object: a key and a slug, nothing else."""
-        stem = f"{slug}-{key}" if slug else key
-        return f"entries/{key[:2]}/{stem}.npz"
+        return f"entries/{key[:2]}/{file_name(key, slug)}"
 
     def own_name(self, key: str, slug: str) -> str:
         """Give the name that is this user's own, used beside a foreign object."""

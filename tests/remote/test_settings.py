@@ -11,6 +11,16 @@ from nbcache import CacheWarning, config, stats
 from nbcache.storage.remote_client import shown_url
 
 
+def _run(code, folder):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
 def test_the_environment_names_a_remote(bucket, monkeypatch):
     """``NBCACHE_REMOTE`` is one of the ways to say it."""
     monkeypatch.setenv("NBCACHE_REMOTE", bucket.url)
@@ -42,13 +52,7 @@ def test_a_project_cannot_name_a_remote(tmp_path):
     text = '[tool.nbcache]\nremote = "s3://theirs"\nkeep = 3\n'
     (tmp_path / "pyproject.toml").write_text(text)
     code = "from nbcache.config import current as now; print(now().remote, now().keep)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = _run(code, tmp_path)
     assert done.stdout.strip() == "3"
     assert "remote counts only where you say it yourself" in done.stderr
 
@@ -114,13 +118,7 @@ def one(x):
     return x
 print(one(1), one(2), one(1))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = _run(code, tmp_path)
     assert done.stdout.strip() == "1 2 1"
     assert done.stderr.count("nbcache[remote]") == 1
     assert "word" not in done.stderr
