@@ -13,7 +13,13 @@ from nbcache.errors import NbcacheError
 from nbcache.keys import secret
 from nbcache.storage import codec
 
-__all__ = ["CALL_BYTES", "kept_arguments", "unpacked_arguments"]
+__all__ = [
+    "CALL_BYTES",
+    "kept_arguments",
+    "packed",
+    "unpacked",
+    "unpacked_arguments",
+]
 
 CALL_BYTES = 64 * 1024
 """Arguments are kept with an entry, to compute it again, up to this size."""
@@ -29,14 +35,19 @@ def kept_arguments(bound: inspect.BoundArguments) -> Any:
         return None
     if any(secret.holds_secret(value) for value in bound.arguments.values()):
         return None
+    return packed({"args": list(bound.args), "kwargs": dict(bound.kwargs)})
+
+
+def packed(values: dict[str, Any]) -> Any:
+    """Give values as plain data; None if they are too large or one needs pickle."""
     try:
-        encoded = codec.encode({"args": list(bound.args), "kwargs": dict(bound.kwargs)})
+        encoded = codec.encode(values)
     except (NbcacheError, RecursionError):
         return None
     size = sum(member.nbytes for member in encoded.members.values())
     if encoded.pickled or size > CALL_BYTES:
         return None
-    members = {name: _packed(array) for name, array in encoded.members.items()}
+    members = {name: _text(array) for name, array in encoded.members.items()}
     return {"tree": encoded.tree, "members": members}
 
 
@@ -49,7 +60,7 @@ def _keywords(bound: inspect.BoundArguments) -> list[str]:
     ]
 
 
-def _packed(array: np.ndarray) -> str:
+def _text(array: np.ndarray) -> str:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -63,10 +74,23 @@ def unpacked_arguments(call: Any) -> tuple[list[Any], dict[str, Any]]:
     DamagedEntry
         They are not what was written.
     """
+    values = unpacked(call)
+    return values["args"], values["kwargs"]
+
+
+def unpacked(plain: Any) -> dict[str, Any]:
+    """Read back what `packed` gave.
+
+    Raises
+    ------
+    DamagedEntry
+        It is not what was written.
+    LookupError
+        It refers to a class or function that is not here.
+    """
 
     def read(name: str) -> np.ndarray:
-        data = io.BytesIO(base64.b64decode(call["members"][name]))
+        data = io.BytesIO(base64.b64decode(plain["members"][name]))
         return np.asarray(np.load(data, allow_pickle=False))
 
-    values = codec.decode(call["tree"], read)
-    return values["args"], values["kwargs"]
+    return codec.decode(plain["tree"], read)

@@ -1,0 +1,1 @@
+"""Parameter sweeps: ordered sets of calls, computed once, here or on a cluster."""

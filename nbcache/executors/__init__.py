@@ -1,0 +1,1 @@
+"""Where many calls are computed: in this process, in others, on a cluster."""
