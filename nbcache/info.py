@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -263,7 +263,7 @@ def entry_text(core: Core, entry: Entry) -> str:
         f"  key       {entry.key}",
         f"  file      {entry.file}, {bytes_text(entry.bytes)}",
         f"  created   {when_text(entry.created)}",
-        _provenance(entry),
+        *_provenance(entry),
         f"  hits      {use.hits}, {seconds_text(use.saved)} saved",
     ]
     if not core.store.unpinned([entry]):
@@ -285,12 +285,11 @@ def entry_text(core: Core, entry: Entry) -> str:
     return "\n".join(map(printable, lines))
 
 
-def _provenance(entry: Entry) -> str:
-    computed = f"  computed  in {seconds_text(entry.seconds)}"
-    if entry.kind != IMPORTED:
-        return computed
-    took = f"\n{computed}" if entry.seconds else ""
-    return f"  imported  {origin_text(entry)}{took}"
+def _provenance(entry: Entry) -> Iterator[str]:
+    if entry.kind == IMPORTED:
+        yield f"  imported  {origin_text(entry)}"
+    if entry.kind != IMPORTED or entry.seconds:
+        yield f"  computed  in {seconds_text(entry.seconds)}"
 
 
 def origin_text(entry: Entry) -> str:

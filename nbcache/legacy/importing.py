@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nbcache import sizes
 from nbcache.cache import Core
 from nbcache.errors import DamagedEntry, NbcacheError, UntrustedEntry
 from nbcache.keys.classes import UserClasses
@@ -104,13 +105,24 @@ class _Import:
     _unfinished: int = 0
 
     def report(self) -> LegacyImport:
+        taken = tuple(self._taken.values())
+        remarks = (*self._remarks, *self._overfull(taken))
         return LegacyImport(
-            tuple(self._taken.values()),
-            tuple(self.refused),
-            tuple(self._remarks),
-            self._unfinished,
-            self.dry_run,
+            taken, tuple(self.refused), remarks, self._unfinished, self.dry_run
         )
+
+    def _overfull(self, taken: Sequence[Taken]) -> Iterator[str]:
+        """Say that there is no room left for what is computed."""
+        store = self.core.store
+        limit = store.room.max_bytes
+        if limit is None or not any(one.bytes for one in taken):
+            return
+        size = store.sums()[1]
+        if size > limit:
+            yield (
+                f"the store has {sizes.text(size)} now, more than max_size "
+                f"({sizes.text(limit)}): imported entries are never evicted, others are"
+            )
 
     def take(self, file: Path) -> None:
         """Take all results of a file; one that cannot be stored stops no other.

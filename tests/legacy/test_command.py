@@ -52,7 +52,9 @@ def test_all_of_a_folder_is_imported_listed_and_loaded_elsewhere(old):
         ("fit_model", "imported", "current"),
     }
     told = nbcache(old, "info", "fit_model").stdout
-    assert "imported  of numpy_caching, 'fit_model_35__0a1b2c' in fit_" in told
+    assert "  imported  of numpy_caching, 'fit_model_35__0a1b2c' in fit_" in told
+    assert "computed" not in told
+    assert "  computed  in 1.50 s\n" in nbcache(old, "info", "study").stdout
     loaded = run(
         old,
         "-c",

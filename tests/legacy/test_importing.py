@@ -344,20 +344,19 @@ def test_what_a_script_defined_is_asked_for(cache, old, monkeypatch):
     assert cache.load("fit") == {"value": 2}
 
 
-def of_python_2(shape, code, order, data):
+def of_python_2(shape, code, flags, data):
     """Pickle an array as Python 2 did; all parts are pickled already."""
-    made = (
-        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-    )
+    made = b"cnumpy.core.multiarray\n_reconstruct\n" + b"cnumpy\nndarray\n"
+    made += b"K\x00\x85" + b"U\x01b" + b"\x87R"
     dtype = b"cnumpy\ndtype\n" + code + b"K\x00K\x01\x87R"
-    dtype += b"(K\x03" + order + b"NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00tb"
+    dtype += b"(K\x03U\x01|NNN" + 2 * b"J\xff\xff\xff\xff" + flags + b"tb"
     return made + b"(K\x01" + shape + dtype + b"\x89" + data + b"tb"
 
 
 def test_arrays_that_python_2_pickled_are_read(cache, old):
     """Its pickles hold the bytes of arrays as strings; one line says it."""
-    numbers = of_python_2(b"K\x02\x85", b"U\x02u1", b"U\x01|", b"U\x02\xff\x07")
-    pickled = of_python_2(b")", b"U\x02O8", b"U\x01|", b"]}K\x00" + numbers + b"sa")
+    numbers = of_python_2(b"K\x02\x85", b"U\x02u1", b"K\x00", b"U\x02\xff\x07")
+    pickled = of_python_2(b")", b"U\x02O8", b"K\x3f", b"]}K\x00" + numbers + b"sa")
     member = io.BytesIO()
     header = {"descr": "|O", "fortran_order": False, "shape": ()}
     np.lib.format.write_array_header_1_0(member, header)
@@ -488,7 +487,7 @@ def test_room_and_gc_leave_them_alone(tmp_path, old):
     cache = nbcache.Cache(tmp_path / "small", max_size="200kB")
     path = call(old, "fit_1__0a1b2c", np.random.default_rng(1).bytes(150_000))
     os.utime(path, (OLD, OLD))
-    taken(cache, old)
+    assert "imported entries are never evicted" not in str(taken(cache, old))
 
     @cache.cached
     def other(n):
@@ -541,3 +540,12 @@ def test_a_result_of_a_kept_secret_is_not_told(cache, old):
         "A": 1,
         "api_token": "",
     }
+
+
+def test_too_much_for_the_store_is_said(tmp_path, old):
+    """As all that is computed later will have to go."""
+    cache = nbcache.Cache(tmp_path / "small", max_size="10kB")
+    call(old, "fit_1__0a1b2c", np.random.default_rng(1).bytes(50_000))
+    done = taken(cache, old)
+    assert "more than max_size (10 kB)" in str(done)
+    assert len(cache.load("fit")["value"]) == 50_000
