@@ -246,7 +246,7 @@ def _remark(size: int, limit: int | None) -> str:
     if limit is None or size <= limit:
         return ""
     return (
-        f"more than {sizes.text(limit)} stays: pinned and imported entries, those of "
+        f"more than {sizes.text(limit)} stays: pinned entries, imported ones, those of "
         f"the last {durations.text(YOUNG_S)}, and those in use"
     )
 

@@ -138,7 +138,12 @@ class _Import:
             raise Refused(f"no result of {names}")
         if found not in self.wanted:
             return
-        given = found.read(file, allow_pickle=self.allow_pickle)
+        try:
+            given = found.read(file, allow_pickle=self.allow_pickle)
+        except Refused:
+            raise
+        except Exception as error:  # whatever objects of a foreign pickle do
+            raise Refused(f"it cannot be read: {_said(error)}") from error
         self._note(file, given)
         for result in given.results:
             try:
@@ -184,10 +189,8 @@ class _Import:
                 values, classes=UserClasses(), namespace=vars(sys.modules["__main__"])
             )
         except Exception as error:  # whatever a class of the user's raises
-            text = " ".join(str(error).split())
-            if not isinstance(error, NbcacheError):
-                text = f"cannot be stored: {type(error).__name__}: {text}"
-            raise Refused(text) from error
+            told = "" if isinstance(error, NbcacheError) else "cannot be stored: "
+            raise Refused(f"{told}{_said(error)}") from error
         origin = {"format": kind, "file": file.name, "id": result.id}
         entry = Entry(
             key=key,
@@ -203,6 +206,14 @@ class _Import:
             state={**result.state, IMPORTED: origin},
         )
         return entry, Content(encoded.tree, dict(encoded.members))
+
+
+def _said(error: Exception) -> str:
+    """Give an error in one line."""
+    text = " ".join(str(error).split())
+    return (
+        text if isinstance(error, NbcacheError) else f"{type(error).__name__}: {text}"
+    )
 
 
 def _key(kind: str, result: Result) -> str:

@@ -448,6 +448,24 @@ def test_a_value_that_cannot_be_stored_is_a_line(cache, old, monkeypatch):
     assert cache.load("bb") == {"value": {"x": 2}}
 
 
+def test_objects_that_do_as_they_like_stop_no_other_file(cache, old, monkeypatch):
+    """An id that cannot even be shown."""
+    module = ModuleType("of_old")
+    exec(
+        "class Odd:\n    def __str__(self): raise RuntimeError('not me\\nagain')",
+        vars(module),
+    )
+    module.Odd.__module__ = "of_old"
+    monkeypatch.setitem(sys.modules, "of_old", module)
+    (old / "_res").mkdir()
+    np.save(old / "_res" / "a_1.npy", {"res": 1, "id": module.Odd()})
+    run_of_1(old, "b", {"x": 1}, A=1)
+    done = cache.import_legacy(old, allow_pickle=True)
+    [refused] = done.refused
+    assert refused.reason == "it cannot be read: RuntimeError: not me again"
+    assert [one.name for one in done.results] == ["b"]
+
+
 # --- beside what is computed
 
 
@@ -547,5 +565,5 @@ def test_too_much_for_the_store_is_said(tmp_path, old):
     cache = nbcache.Cache(tmp_path / "small", max_size="10kB")
     call(old, "fit_1__0a1b2c", np.random.default_rng(1).bytes(50_000))
     done = taken(cache, old)
-    assert "more than max_size (10 kB)" in str(done)
+    assert "more than max_size (10.0 kB)" in str(done)
     assert len(cache.load("fit")["value"]) == 50_000
