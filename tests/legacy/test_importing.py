@@ -12,10 +12,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 from legacy.originals import Hostile, batch_of_2015, call, run_of_1
+from trust.forging import STRANGER, resealed
 
 import nbcache
 from nbcache.batch.parameters import read_parameters
-from nbcache.errors import NotCached, UnknownName
+from nbcache.errors import NotCached, UnknownName, UntrustedEntry
 from nbcache.legacy.importing import NothingToImport
 from nbcache.legacy.numpy_caching import function_name
 
@@ -567,3 +568,15 @@ def test_too_much_for_the_store_is_said(tmp_path, old):
     done = taken(cache, old)
     assert "more than max_size (10.0 kB)" in str(done)
     assert len(cache.load("fit")["value"]) == 50_000
+
+
+def test_plain_data_that_a_colleague_imported_can_be_used_as_data(cache, old):
+    """Where an entry came from changes nothing where it is loaded."""
+    call(old, "fit_1__0a1b2c", {"a": np.arange(3)})
+    taken(cache, old)
+    [path] = cache.core.store.place.files().values()
+    path.write_bytes(resealed(path.read_bytes(), STRANGER))
+    other = nbcache.Cache(cache.directory, trust="data")
+    np.testing.assert_array_equal(other.load("fit")["value"]["a"], np.arange(3))
+    with pytest.raises(UntrustedEntry):
+        nbcache.Cache(cache.directory, trust="mine").load("fit")
