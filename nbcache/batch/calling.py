@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbcache import trace
 from nbcache.batch.failures import Failure, drop_failure, keep_failure
 from nbcache.batch.listed import Listed, keep_listed
 from nbcache.batch.result_run import ResultRun
@@ -142,6 +143,11 @@ class _Work:
 
     def heard(self, report: Report) -> bool:
         """Take in what came of a point; say whether to go on."""
+        # while other threads compute
+        with trace.unseen():
+            return self._heard(report)
+
+    def _heard(self, report: Report) -> bool:
         number = report.number
         point, core = self.points[number], self.cores[number]
         if report.entry is not None and report.content is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
 
 __all__ = ["CallRun", "Run"]
+
+
+_OURS = frozenset({"_inside", "_origin"})
 
 
 @dataclass
@@ -86,6 +90,7 @@ class Run:
     """
 
     _inside: _Inside
+    _origin: weakref.ref[Run] | None = None
 
     def __init__(
         self,
@@ -165,7 +170,11 @@ class Run:
             return ""
 
     def _args(self) -> tuple[Any, ...]:
-        return self._inside.callee.arguments(self, self._inside.bound)[0]
+        # what it belongs to is no part of a call, and would be looked through
+        bare = type(self).__new__(type(self))
+        vars(bare).update(self._own())
+        bare._origin = weakref.ref(self)
+        return self._inside.callee.arguments(bare, self._inside.bound)[0]
 
     def _kwargs(self) -> dict[str, Any]:
         return dict(self._inside.bound.kwargs)
@@ -183,7 +192,7 @@ class Run:
         return type(self), self._own()
 
     def _own(self) -> dict[str, Any]:
-        return {name: held for name, held in vars(self).items() if name != "_inside"}
+        return {name: held for name, held in vars(self).items() if name not in _OURS}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave batch, store and parameters where they are: they travel apart."""
@@ -194,11 +203,11 @@ class Run:
         bound.apply_defaults()
         other = type(self).__new__(type(self))
         vars(other).update(self._own())
-        inside = vars(self).get("_inside")
-        if inside is None:
+        origin = self._origin() if self._origin else None
+        if origin is None:
             other._inside = _Inside(None, True, Callee(type(self)), bound, default_core)
         else:
-            other._inside = replace(inside, bound=bound)
+            other._inside = replace(origin._inside, bound=bound)
         return other
 
     # --- its result

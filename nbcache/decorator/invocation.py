@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from nbcache import trace
 from nbcache.cache import Core, warn
 from nbcache.decorator.call import CallTask
 from nbcache.decorator.failures import Failure, is_kept
@@ -60,8 +61,10 @@ class Invocation:
             return
         try:
             try:
-                self._flight = self.core.flight(self.request)
-                self._flight.__enter__()
+                # other threads may be recorded meanwhile, and this is not theirs
+                with trace.unseen():
+                    self._flight = self.core.flight(self.request)
+                    self._flight.__enter__()
             except Exception as error:
                 _told(self.request.name, error)
             self._ready()
@@ -69,7 +72,7 @@ class Invocation:
             self.__exit__(None, None, None)
             raise
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, at: Any) -> None:
         try:
             self._end(error)
         finally:
@@ -78,7 +81,8 @@ class Invocation:
     def release(self) -> None:
         """Give the key back; may be called again, as an interrupt may cut it short."""
         if self._flight is not None:
-            self._flight.release()
+            with trace.unseen():
+                self._flight.release()
 
     async def __aenter__(self) -> None:
         try:
@@ -92,9 +96,7 @@ class Invocation:
             await self.__aexit__(None, None, None)
             raise
 
-    async def __aexit__(
-        self, kind: Any, error: BaseException | None, trace: Any
-    ) -> None:
+    async def __aexit__(self, kind: Any, error: BaseException | None, at: Any) -> None:
         self.__exit__(kind, error, trace)
 
     # --- the steps
@@ -112,7 +114,7 @@ class Invocation:
     def _ready(self) -> None:
         """Look again while the key is held; make ready for running the function."""
         assert isinstance(self.found, Miss)
-        with suppress(RecursionError):
+        with suppress(RecursionError), trace.unseen():
             self.found = self.core.find_again(self.request, self.task, self.found)
         if isinstance(self.found, Miss):
             self.args, self.kwargs = self.task.given()
@@ -183,7 +185,7 @@ class Unkeyed:
     def __enter__(self) -> None:
         self._began = time.perf_counter()
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, at: Any) -> None:
         """Leave errors to the caller."""
 
     def release(self) -> None:
