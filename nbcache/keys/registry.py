@@ -264,8 +264,11 @@ def plan_for(kind: type) -> Plan:
         # the metaclass defines __eq__ and no __hash__
         return _make_plan(kind)
     if plan is None:
+        known = _registrations
         plan = _make_plan(kind)
-        _plans[kind] = plan
+        # what another thread registers meanwhile may be for this class
+        if known == _registrations:
+            _plans[kind] = plan
     return plan
 
 
@@ -300,6 +303,7 @@ def _load_providers(kind: type) -> None:
     for cls in kind.__mro__:
         package = str(cls.__module__).partition(".")[0]
         if package in _PROVIDERS and package not in _loaded:
-            _loaded.add(package)
             for module in _PROVIDERS[package]:
                 importlib.import_module(f"{__package__}.{module}")
+            # not before: another thread would go on without these handlers
+            _loaded.add(package)
