@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from nbcache import durations
 from nbcache.cache import Core
-from nbcache.keys import origin
+from nbcache.scripts import MAIN, module_of
 
 __all__ = ["Options", "name_of", "options_of", "signature_of"]
 
@@ -131,8 +131,8 @@ def name_of(function: Callable[..., Any]) -> str:
         function = function.func
     found = getattr(function, "__qualname__", None) or type(function).__qualname__
     name = str(found).rpartition("<locals>.")[2]
-    module = origin.module_name(function)
-    return name if module in (None, "__main__") else f"{module}.{name}"
+    module = module_of(function)
+    return name if module in (None, MAIN) else f"{module}.{name}"
 
 
 _ANY = inspect.Signature(

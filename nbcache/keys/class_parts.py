@@ -8,6 +8,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from nbcache.scripts import module_of
+
 __all__ = ["class_parts", "class_texts", "spell"]
 
 _CLASS_SKIPPED = frozenset(
@@ -56,7 +58,7 @@ _CLASS_SKIPPED = frozenset(
 def class_texts(cls: type) -> Iterator[str]:
     """Give what a class is besides its attributes: bases, annotations, members."""
     for base in cls.__bases__:
-        yield f"{base.__module__}.{base.__qualname__}"
+        yield f"{module_of(base)}.{base.__qualname__}"
     for name, value in inspect.get_annotations(cls).items():
         yield f"{name}: {spell(value)}"
     # the order of an enumeration's members can be observed

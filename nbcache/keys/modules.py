@@ -23,6 +23,7 @@ from typing import Any
 from nbcache.errors import UnhashableValue
 from nbcache.keys import filed, flow, hashing, origin, source, uses
 from nbcache.keys.trees import tree_of
+from nbcache.scripts import MAIN, plain_name
 
 __all__ = [
     "absolute_name",
@@ -223,10 +224,10 @@ def loaded_digest(module: ModuleType, *, imported: bool = False) -> str:
     str
         That of its file while the module is what the file says, else of what runs.
     """
-    name = module.__name__
+    name = plain_name(module.__name__)
     if name in _active.names:
         return source.text_digest("module", name)
-    if imported and getattr(module, "__file__", None) is None and name != "__main__":
+    if imported and getattr(module, "__file__", None) is None and name != MAIN:
         return _folder_digest(name)
     _active.names.add(name)
     try:
@@ -235,7 +236,7 @@ def loaded_digest(module: ModuleType, *, imported: bool = False) -> str:
         if known is not None and known.spec is module.__spec__:
             return known.file_form if known.running == running else running
         path = getattr(module, "__file__", None)
-        if not path or name == "__main__" or not _is_as_filed(module, path):
+        if not path or name == MAIN or not _is_as_filed(module, path):
             return running
         form = file_digest(path)
         _known[name, imported] = _Known(module.__spec__, form, running)
@@ -247,7 +248,7 @@ def loaded_digest(module: ModuleType, *, imported: bool = False) -> str:
 def _running_digest(module: ModuleType, imported: bool) -> str:
     """Digest every attribute of a module by value."""
     walk = hashing.Walk()
-    texts = [module.__name__]
+    texts = [plain_name(module.__name__)]
     for name, value in sorted(vars(module).items()):
         if name.startswith("__") and name.endswith("__"):
             continue

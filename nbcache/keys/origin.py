@@ -22,7 +22,6 @@ __all__ = [
     "is_user_file",
     "is_user_function",
     "is_user_module",
-    "module_name",
     "recorded_version",
     "version",
     "version_token",
@@ -71,16 +70,6 @@ def _has_user_folder(module: ModuleType) -> bool:
     """Namespace packages have folders and no file; built-in modules neither."""
     folders = list(getattr(module, "__path__", ()))
     return any(is_user_file(f"{folder}/__init__.py") for folder in folders)
-
-
-def module_name(value: object) -> str | None:
-    """Give the module of a class or function, the same in every process.
-
-    `multiprocessing` imports the script that is ``__main__`` under another name where
-    it starts workers without a fork.
-    """
-    name = getattr(value, "__module__", None)
-    return "__main__" if name == "__mp_main__" else name
 
 
 def is_user_function(function: FunctionType) -> bool:

@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 
 import xxhash
 
+from nbcache.scripts import module_of
+
 __all__ = [
     "Branch",
     "Handler",
@@ -230,7 +232,7 @@ def qualified_name(kind: type) -> str:
     """``module.QualName`` of a class; without the module for built-ins."""
     if kind.__module__ == "builtins":
         return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module_of(kind)}.{kind.__qualname__}"
 
 
 @functools.cache
