@@ -19,7 +19,7 @@ from nbcache.keys import hashing, origin, source
 from nbcache.keys.dependencies import Dependencies, unwrap
 from nbcache.keys.key import Part
 from nbcache.keys.registry import qualified_name
-from nbcache.scripts import plain_name
+from nbcache.scripts import module_of, plain_name
 
 __all__ = ["Handler"]
 
@@ -51,7 +51,7 @@ def _put_function(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None:
 
 def _put_installed(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None:
     """Digest an installed function: by name if a module has it, else with closure."""
-    module = getattr(value, "__module__", None) or ""
+    module = module_of(value) or ""
     name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
     token = origin.version_token(module)
     walk.put(sink, ("installed", module, name, token), path)

@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from nbcache.scripts import module_of
+from nbcache.scripts import module_of, plain_names
 
 __all__ = ["class_parts", "class_texts", "spell"]
 
@@ -67,7 +67,7 @@ def class_texts(cls: type) -> Iterator[str]:
 
 def spell(value: Any) -> str:
     """Spell an annotation, alike in every process."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else plain_names(repr(value))
     # an address would make the key another one in every process
     return type(value).__qualname__ if " at 0x" in text else text
 
