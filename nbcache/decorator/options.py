@@ -55,6 +55,17 @@ class Options:
         ValueError
             The value is not one of the choices, or names no parameter.
         """
+        self.check_values()
+        self._check_ignored(function)
+
+    def check_values(self) -> None:
+        """Refuse options that cannot be meant for any function.
+
+        Raises
+        ------
+        ValueError
+            The value is not one of the choices.
+        """
         if not callable(self.key):
             _one_of("key", self.key, _KEYS)
         _one_of("track", self.track, _TRACKS)
@@ -70,7 +81,6 @@ class Options:
         _texts("name", () if self.name is None else (self.name,))
         _texts("tags", self.tags)
         _check_exceptions(self.cache_exceptions)
-        self._check_ignored(function)
 
     def _check_ignored(self, function: Callable[..., Any]) -> None:
         parameters = list(signature_of(function).parameters)
