@@ -20,14 +20,19 @@ from nbcache.api import (
     read_only,
     refreshing,
 )
+from nbcache.batch.batch import Batch
+from nbcache.batch.result_run import ResultRun
+from nbcache.batch.run import Run
 from nbcache.config import configure, set_cache_dir
 from nbcache.decorator.references import CachedRef
 from nbcache.errors import (
+    BatchError,
     CacheWarning,
     NbcacheError,
     NotCached,
     UnhashableValue,
     UnknownName,
+    UnknownParameter,
     UnstorableValue,
 )
 from nbcache.keys.files import File
@@ -38,14 +43,19 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = [
+    "Batch",
+    "BatchError",
     "Cache",
     "CacheWarning",
     "CachedRef",
     "File",
     "NbcacheError",
     "NotCached",
+    "ResultRun",
+    "Run",
     "UnhashableValue",
     "UnknownName",
+    "UnknownParameter",
     "UnstorableValue",
     "cached",
     "clear",

@@ -18,7 +18,7 @@ from nbcache.errors import NotCached
 from nbcache.explaining import Asked
 from nbcache.keys import flow
 from nbcache.keys.key import Change, Key
-from nbcache.storage.entry import INTERNAL, LARGE, Entry
+from nbcache.storage.entry import IMPORTED, INTERNAL, LARGE, Entry
 from nbcache.storage.store import Content
 from nbcache.trace.observed import Observed, entry_key
 
@@ -62,9 +62,10 @@ def propose(core: Core, name: str, notebook: str = "") -> Proposal:
     NotCached
         There is nothing to adopt; the text says why, and what to do.
     """
-    entries = core.store.by_name(name)
+    entries = core.store.computed(name)
     if not entries:
-        raise info.unknown(name, {entry.name for entry in core.store.entries()})
+        known = (one for one in core.store.entries() if one.kind != IMPORTED)
+        raise info.unknown(name, {entry.name for entry in known})
     asked = explaining.asked(core.store, name)
     if asked is None:
         raise NotCached(

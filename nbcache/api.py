@@ -344,7 +344,8 @@ def load(key_or_name: str) -> dict[str, Any]:
     Parameters
     ----------
     key_or_name : str
-        Name of a cell or function, or the key of an entry.
+        Name of a cell, function or imported result, or the key of an entry; of an
+        imported result also the id, or name of a file, that it had elsewhere.
 
     Returns
     -------

@@ -13,12 +13,12 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from nbcache import config, environment, explaining, trace
 from nbcache.candidates import Candidates
-from nbcache.conditions import failed, marked
+from nbcache.conditions import failed, finished
 from nbcache.errors import (
     CacheWarning,
     NbcacheError,
@@ -39,9 +39,8 @@ from nbcache.outcome import (
 )
 from nbcache.storage.entry import Entry
 from nbcache.storage.flight import Flight
-from nbcache.storage.store import Store
+from nbcache.storage.store import Content, Store
 from nbcache.storage.trust import foreign_met
-from nbcache.trace.observed import entry_key
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
 
@@ -277,15 +276,27 @@ class Core:
             It cannot be kept.
         """
         entry, content = task.encode(computed)
-        entry = marked(_completed(entry, request, computed), request)
-        stored = self.store.put(
-            entry, content, slug=request.slug, overwrite=reason in _REPLACED
-        )
+        entry = finished(entry, request, computed)
+        stored = self.put_entry(entry, content, request.slug, reason)
         now, own = (stored.created, stored.seconds), (entry.created, entry.seconds)
         computed.is_overtaken = now != own
-        if reason == "refreshed" and stored.key != request.key.digest:
+        return stored
+
+    def put_entry(
+        self, entry: Entry, content: Content, slug: str, reason: str
+    ) -> Entry:
+        """Store an entry that has all that is to be said of it.
+
+        Raises
+        ------
+        UnstorableValue, OSError
+            It cannot be kept.
+        """
+        replaces = reason in _REPLACED
+        stored = self.store.put(entry, content, slug=slug, overwrite=replaces)
+        if reason == "refreshed" and stored.key != entry.lookup:
             # what stands under the look-up key itself would be found before this one
-            self.store.drop(request.key.digest, request.slug)
+            self.store.drop(entry.lookup, slug)
         return stored
 
     def _too_short(
@@ -358,17 +369,6 @@ class Core:
 _REPLACED = frozenset(
     ["refreshed", "damaged", "untrusted", "dependency", "file", "expired", "invalid"]
 )
-
-
-def _completed(entry: Entry, request: Request, computed: Computed[Any]) -> Entry:
-    """Give an entry with what its run found, which makes its key."""
-    return replace(
-        entry,
-        key=entry_key(request.key.digest, computed.found),
-        lookup=request.key.digest,
-        trace=[one.to_json() for one in computed.found],
-        written=[one.to_json() for one in computed.written],
-    )
 
 
 def _said(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from nbcache import api, durations, info, maintenance, selection, sizes, stats
+from nbcache.legacy.formats import KINDS
 from nbcache.selection import Selection
 
 __all__ = ["NO_ENTRY", "OK", "PROBLEMS", "WRONG_USE", "add_to", "agreed", "fail"]
@@ -81,6 +82,22 @@ def _add_exchange(commands: Any) -> None:
     take = commands.add_parser("import", help="take the entries of such a file")
     take.add_argument("file", metavar="FILE")
     take.set_defaults(command=_import)
+
+    legacy = commands.add_parser(
+        "import-legacy", help="take the results of batchpy or numpy_caching"
+    )
+    legacy.add_argument(
+        "path", metavar="PATH", help="a file, _res, _cache, or the folder they are in"
+    )
+    legacy.add_argument("--kind", choices=KINDS, help="only what this one wrote")
+    legacy.add_argument(
+        "--allow-pickle",
+        action="store_true",
+        help="unpickle files, which can run code that is in them",
+    )
+    legacy.add_argument("--json", action="store_true", help="print JSON")
+    _add_dry_run(legacy, "only say what would be imported")
+    legacy.set_defaults(command=_import_legacy)
 
 
 def _add_dry_run(parser: argparse.ArgumentParser, help_text: str) -> None:
@@ -227,3 +244,14 @@ def _import(parsed: argparse.Namespace) -> int:
     if not parsed.quiet or done.refused:
         print(done)
     return PROBLEMS if done.refused else OK
+
+
+def _import_legacy(parsed: argparse.Namespace) -> int:
+    done = _cache(parsed).import_legacy(
+        parsed.path, parsed.kind, parsed.allow_pickle, dry_run=parsed.dry_run
+    )
+    if parsed.json:
+        print(json.dumps(done.to_json(), indent=1))
+    elif not parsed.quiet or parsed.dry_run or not done:
+        print(done)
+    return done.exit_code

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from nbcache import durations, info, sizes
 from nbcache.cache import Core
 from nbcache.states import CURRENT, by_key
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.eviction import YOUNG_S, Limit, victims
 from nbcache.storage.index import Row
 from nbcache.storage.locks import exclusive
@@ -121,7 +121,8 @@ def collect(core: Core, wanted: Wanted) -> Collected:
     First what is expired, failures of more than 30 days ago, versions of code beyond
     those to keep, and what was not used for too long; then, while there is more than
     the limit, what is stale, then what the policy of the store says.  Pinned entries
-    stay, and for the limit those of the last 10 minutes as well.
+    stay, and for the limit those of the last 10 minutes as well; what was imported
+    from other packages, too: nothing here could compute it again.
     """
     store = core.store
     if not store.place.entries.exists():
@@ -182,6 +183,8 @@ def _unwanted(
             yield entry, f"a failure of more than {durations.text(FAILURES_S)} ago"
         elif entry.file in old:
             yield entry, "superseded: its code has newer versions"
+        elif entry.kind == IMPORTED:
+            continue  # as old as it was elsewhere, and nothing here computes it again
         elif wanted.max_age_s is not None and idle > wanted.max_age_s:
             yield entry, f"not used for {durations.text(wanted.max_age_s)}"
 
@@ -231,6 +234,7 @@ def _row(entry: Entry) -> Row:
     return Row(
         *(entry.file, entry.key, entry.name),
         *(entry.bytes, entry.seconds, entry.created),
+        kind=entry.kind,
     )
 
 
@@ -242,8 +246,8 @@ def _remark(size: int, limit: int | None) -> str:
     if limit is None or size <= limit:
         return ""
     return (
-        f"more than {sizes.text(limit)} stays: pinned entries, those of the last "
-        f"{durations.text(YOUNG_S)}, and those in use"
+        f"more than {sizes.text(limit)} stays: pinned entries, imported ones, those of "
+        f"the last {durations.text(YOUNG_S)}, and those in use"
     )
 
 

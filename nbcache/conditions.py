@@ -9,10 +9,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from nbcache import durations
-from nbcache.outcome import Miss, Request
+from nbcache.outcome import Computed, Miss, Request
 from nbcache.storage.entry import Entry
+from nbcache.trace.observed import entry_key
 
-__all__ = ["broken", "failed", "marked"]
+__all__ = ["broken", "failed", "finished"]
 
 # clocks of hosts that share a folder differ a little
 _SKEW_S = 2.0
@@ -72,15 +73,21 @@ def _described(entry: Entry) -> dict[str, Any]:
     return plain
 
 
-def marked(entry: Entry, request: Request) -> Entry:
-    """Give an entry with what the request says of it.
+def finished(entry: Entry, request: Request, computed: Computed[Any]) -> Entry:
+    """Give an entry with what its run found and what the request says of it.
 
-    A private one keeps neither summaries of values nor arguments.
+    What was found makes its key.  A private one keeps neither summaries of values nor
+    arguments.
     """
     entry = replace(
         entry,
+        key=entry_key(request.key.digest, computed.found),
+        lookup=request.key.digest,
+        trace=[one.to_json() for one in computed.found],
+        written=[one.to_json() for one in computed.written],
         expires_after=request.expires_after,
         tags=list(request.tags),
         private=request.private,
+        state={**entry.state, **request.state},
     )
     return entry.without_summaries() if request.private else entry

@@ -7,13 +7,17 @@ attribute too.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
+    "BatchError",
     "CacheWarning",
     "DamagedEntry",
     "NbcacheError",
     "NotCached",
     "UnhashableValue",
     "UnknownName",
+    "UnknownParameter",
     "UnstorableValue",
     "UntrustedEntry",
 ]
@@ -98,6 +102,30 @@ class UnknownName(NbcacheError, KeyError, ValueError):
     def __str__(self) -> str:
         # KeyError would show the repr of the text
         return str(self.args[0])
+
+
+class UnknownParameter(NbcacheError, TypeError):
+    """A function or run takes no parameter of this name."""
+
+    def __init__(self, text: str, name: str = "") -> None:
+        self.name = name
+        super().__init__(text)
+
+
+class BatchError(NbcacheError, RuntimeError):
+    """Some runs of a batch failed; the others are finished.
+
+    Parameters
+    ----------
+    text : str
+        Each run with its error.
+    failures : tuple
+        Each with `run`, `error` and `traceback`.
+    """
+
+    def __init__(self, text: str, failures: tuple[Any, ...] = ()) -> None:
+        self.failures = failures
+        super().__init__(text)
 
 
 class NotCached(NbcacheError, LookupError):

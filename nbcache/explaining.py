@@ -107,7 +107,7 @@ def explained(store: Store, request: Request) -> Miss:
 
 def _named(store: Store, name: str) -> list[Entry]:
     try:
-        return store.by_name(name, limit=_COMPARED)
+        return store.computed(name, limit=_COMPARED)
     except OSError:
         return []
 

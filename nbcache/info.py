@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from nbcache.errors import UnknownName
 from nbcache.outcome import NOT_WORTH_IT, Outcome, outcomes
 from nbcache.states import states
 from nbcache.storage import rows as listed
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.history import Use
 from nbcache.storage.listing import Listing
 
@@ -30,8 +30,10 @@ __all__ = [
     "entry_text",
     "fitting",
     "frame",
+    "imported_as",
     "matching",
     "notice",
+    "origin_text",
     "printable",
     "rows",
     "seconds_text",
@@ -136,10 +138,27 @@ def matching(core: Core, names: Iterable[str]) -> list[Entry]:
     for name in names:
         fit = set(fitting({entry.name for entry in entries}, name))
         chosen = [entry for entry in entries if entry.name in fit or entry.key == name]
+        chosen = chosen or imported_as(entries, name)
         if not chosen:
             raise unknown(name, {entry.name for entry in entries})
         found.update((entry.file, entry) for entry in chosen)
     return list(found.values())
+
+
+def imported_as(entries: Iterable[Entry], wanted: str) -> list[Entry]:
+    """Give what was imported under an id that it had elsewhere.
+
+    Raises
+    ------
+    UnknownName
+        Results of several names had it.
+    """
+    found = [one for one in entries if one.origin.get("id") == wanted]
+    names = sorted({one.name for one in found})
+    if len(names) > 1:
+        there = ", ".join(names[:5]) + ", …" * (len(names) > 5)
+        raise UnknownName(f"several imported results were {wanted!r}: {there}", wanted)
+    return found
 
 
 def fitting(names: Iterable[str], glob: str) -> list[str]:
@@ -244,7 +263,7 @@ def entry_text(core: Core, entry: Entry) -> str:
         f"  key       {entry.key}",
         f"  file      {entry.file}, {bytes_text(entry.bytes)}",
         f"  created   {when_text(entry.created)}",
-        f"  computed  in {seconds_text(entry.seconds)}",
+        *_provenance(entry),
         f"  hits      {use.hits}, {seconds_text(use.saved)} saved",
     ]
     if not core.store.unpinned([entry]):
@@ -261,8 +280,22 @@ def entry_text(core: Core, entry: Entry) -> str:
     for label, _, summary, *_ in entry.parts:
         lines.append(f"  depends   {label}{': ' + summary if summary else ''}")
     versions = ", ".join(f"{name} {number}" for name, number in entry.packages.items())
-    lines.append(f"  versions  {versions}")
+    if versions:
+        lines.append(f"  versions  {versions}")
     return "\n".join(map(printable, lines))
+
+
+def _provenance(entry: Entry) -> Iterator[str]:
+    if entry.kind == IMPORTED:
+        yield f"  imported  {origin_text(entry)}"
+    if entry.kind != IMPORTED or entry.seconds:
+        yield f"  computed  in {seconds_text(entry.seconds)}"
+
+
+def origin_text(entry: Entry) -> str:
+    """Say where an imported entry came from."""
+    origin = entry.origin
+    return f"of {origin.get('format')}, {origin.get('id')!r} in {origin.get('file')}"
 
 
 def printable(text: str) -> str:

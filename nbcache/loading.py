@@ -8,8 +8,8 @@ from typing import Any
 
 from nbcache import randomness
 from nbcache.cache import Core
-from nbcache.errors import NotCached, UnhashableValue, UnstorableValue
-from nbcache.info import unknown
+from nbcache.errors import NotCached, UnhashableValue, UnknownName, UnstorableValue
+from nbcache.info import imported_as, unknown
 from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
 from nbcache.storage.entry import Entry
@@ -29,7 +29,8 @@ def load_values(core: Core, wanted: str) -> dict[str, Any]:
     core : Core
         Where it is.
     wanted : str
-        A cell's name, else a function's; or a key.
+        A cell's name, else a function's or that of an imported result; or a key, or
+        the id that an imported result had elsewhere.
 
     Returns
     -------
@@ -70,6 +71,12 @@ def _newest(core: Core, wanted: str) -> Entry:
     for entry in entries:
         if entry.key == wanted:
             return entry
+    try:
+        imported = imported_as(entries, wanted)
+    except UnknownName as error:
+        raise NotCached(str(error)) from error
+    if imported:
+        return imported[0]
     raise NotCached(str(unknown(wanted, {entry.name for entry in entries})))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from nbcache.collection import Collected
+    from nbcache.legacy.report import LegacyImport
     from nbcache.storage.exchange import Exported, Imported
     from nbcache.storage.verification import Report
 
@@ -269,6 +270,53 @@ class Maintained(ABC):
         from nbcache.storage import exchange
 
         return exchange.import_(self.core.store, file)
+
+    def import_legacy(
+        self,
+        path: str | os.PathLike[str],
+        kind: str | None = None,
+        allow_pickle: bool = False,
+        *,
+        dry_run: bool = False,
+    ) -> LegacyImport:
+        """Take the results that batchpy or numpy_caching stored.
+
+        Runs of batchpy keep their ids.  Results of numpy_caching are named by their
+        function where the file tells it, else as the file.  What is there already
+        stays.  Eviction and `gc` leave these entries alone: no code here could compute
+        them again.
+
+        Parameters
+        ----------
+        path : path
+            A file, the folder of the files (``_res``, ``_cache`` or any other), or
+            the one in which these two are.
+        kind : "batchpy" or "numpy_caching", optional
+            Take only files of it.  None: each by what it is.
+        allow_pickle : bool
+            Whether to unpickle, which can run code of the file.  Without it, what
+            needs that is refused.
+        dry_run : bool
+            Say only what would be imported.  With `allow_pickle`, files are unpickled
+            all the same.
+
+        Returns
+        -------
+        LegacyImport
+            What was taken, and what was refused and why; its text tells it.
+
+        Raises
+        ------
+        ValueError
+            No such kind, or no such file in the folder.
+        OSError
+            The path cannot be read, or the folder of the store not be written.
+        """
+        from nbcache.legacy.importing import import_legacy
+
+        return import_legacy(
+            self.core, path, kind, allow_pickle=allow_pickle, dry_run=dry_run
+        )
 
 
 def clear(core: Core, chosen: Selection) -> tuple[int, int]:

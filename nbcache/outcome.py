@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -67,6 +67,8 @@ class Request:
         Keep no summaries of values in the entry, and never share it.
     memory : bool
         Whether a hit may come from what this process keeps of the entry's file.
+    state : mapping
+        Plain data that a new entry keeps in its own.
     """
 
     key: Key
@@ -86,6 +88,7 @@ class Request:
     private: bool = False
     rng: str = "keep"
     memory: bool = False
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from nbcache import explaining, info
 from nbcache.cache import Core
 from nbcache.keys import origin
 from nbcache.outcome import outcomes
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import IMPORTED, Entry
 
 __all__ = ["why_text"]
 
@@ -79,6 +79,8 @@ def _meant(name: str, names: Iterable[str]) -> str:
 
 def _without_history(name: str, entry: Entry) -> str:
     stored = info.when_text(entry.created)
+    if entry.kind == IMPORTED:
+        return f"{name} was imported: {info.origin_text(entry)}, stored there {stored}"
     return f"{name} was stored {stored}; nothing is known of what was asked since"
 
 

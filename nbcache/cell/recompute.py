@@ -29,7 +29,7 @@ from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Change, Key
 from nbcache.outcome import Computed, Miss, Outcome, Request
 from nbcache.outputs import Result
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.inplace import form_of
 from nbcache.storage.live import resolve
 from nbcache.storage.reread import reread
@@ -102,6 +102,8 @@ def recompute_cell(shell: Any, core: Core, entry: Entry) -> Outcome:
 
 def _body_text(entry: Entry) -> str:
     """Give what stands below the ``%%cached`` line of an entry's cell."""
+    if entry.kind == IMPORTED:
+        raise NotCached(f"{entry.name!r} was imported: there is no code to run again")
     if entry.kind != "cell":
         raise NotCached(f"{entry.name!r} is no cell: it is a {entry.kind}")
     lines = entry.source.splitlines(keepends=True)

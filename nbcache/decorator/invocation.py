@@ -14,7 +14,7 @@ from nbcache.cache import Core, warn
 from nbcache.decorator.call import CallTask
 from nbcache.decorator.failures import Failure, is_kept
 from nbcache.decorator.references import values_of
-from nbcache.outcome import Miss, Request, Restored
+from nbcache.outcome import Miss, Outcome, Request, Restored
 from nbcache.storage.flight import Flight
 
 __all__ = ["Invocation", "Unkeyed"]
@@ -31,10 +31,15 @@ class Invocation:
         What is wanted.
     task : CallTask
         How it is computed and restored.
+
+    Attributes
+    ----------
+    outcome : Outcome or None
+        What became of a result that was computed.
     """
 
     __slots__ = (
-        *("args", "core", "found", "kwargs", "must_run"),
+        *("args", "core", "found", "kwargs", "must_run", "outcome"),
         *("request", "task", "_flight", "_observed"),
     )
 
@@ -44,6 +49,7 @@ class Invocation:
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
         self.must_run = False
+        self.outcome: Outcome | None = None
         self._flight: Flight | None = None
         self._observed = False
 
@@ -120,7 +126,7 @@ class Invocation:
         self._observed = False
         try:
             computed = self.task.end(value)
-            self.core.keep(self.request, self.task, computed, miss)
+            self.outcome = self.core.keep(self.request, self.task, computed, miss)
             if computed.is_overtaken:
                 # one key, one value: who comes second takes what is stored
                 first = self.core.find(self.request, self.task)

@@ -18,7 +18,7 @@ from nbcache.errors import NotCached
 from nbcache.keys import secret
 from nbcache.keys.key import Key
 from nbcache.outcome import Miss, Outcome
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.reread import reread
 
 __all__ = ["recompute_call"]
@@ -77,6 +77,8 @@ def recompute_call(core: Core, entry: Entry) -> Outcome:
 
 
 def _arguments(entry: Entry) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if entry.kind == IMPORTED:
+        raise NotCached(f"{entry.name!r} was imported: there is no code to run again")
     if entry.kind != "function":
         raise NotCached(f"{entry.name!r} is no function: it is a {entry.kind}")
     if entry.call is None:

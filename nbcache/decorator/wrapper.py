@@ -306,7 +306,7 @@ class Wrapper(Generic[P, R]):
             How many entries were deleted.
         """
         store = self._options.core().store
-        entries = store.by_name(self._own_name)
+        entries = store.computed(self._own_name)
         if args or kwargs:
             key = self._request(args, kwargs)[0].key.digest
             entries = [one for one in entries if key in (one.key, one.lookup)]
@@ -315,14 +315,14 @@ class Wrapper(Generic[P, R]):
     def entries(self) -> list[dict[str, Any]]:
         """Give what is stored of this function: one plain row an entry."""
         store = self._options.core().store
-        uses, found = store.history.uses(), store.by_name(self._own_name)
+        uses, found = store.history.uses(), store.computed(self._own_name)
         listing = Listing.of(found)
         return rows(listing, uses, states(listing), store.pins())
 
     def cache_info(self) -> CacheInfo:
         """Give functools' figures (misses: entries), plus bytes and seconds saved."""
         core = self._options.core()
-        entries = core.store.by_name(self._own_name)
+        entries = core.store.computed(self._own_name)
         uses = core.store.history.uses()
         found = [uses[entry.key] for entry in entries if entry.key in uses]
         return CacheInfo(

@@ -7,7 +7,7 @@ under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as ui
 ====================  ==========================================================
 ``schema``            number of the format (`npz.SCHEMA`)
 ``key``               32-64 hexadecimal digits; the entry's name in the store
-``kind``              ``cell`` or ``function``
+``kind``              ``cell``, ``function`` or ``imported`` (of another package)
 ``name``, ``notebook``  the user's handle, and where it was used
 ``parts``             the key's parts: label, digest, summary and, if there are any,
                       details (`keys.details`); packed text is deflated, in base64
@@ -51,7 +51,18 @@ from nbcache.errors import DamagedEntry
 from nbcache.storage.entry_fields import malformed
 from nbcache.storage.npz import SCHEMA
 
-__all__ = ["INTERNAL", "LARGE", "Entry", "read_manifest", "write_manifest"]
+__all__ = [
+    "IMPORTED",
+    "INTERNAL",
+    "LARGE",
+    "Entry",
+    "read_manifest",
+    "write_manifest",
+]
+
+IMPORTED = "imported"
+"""The kind of entries that no code here computes; their ``state`` says under it where
+they came from: ``format``, ``file`` and ``id`` there."""
 
 INTERNAL = "__nbcache__/"
 _INLINE_BYTES = 8 * 1024
@@ -95,6 +106,12 @@ class Entry:
         """Give the metadata as plain data; size and file are the store's to say."""
         # not asdict: it copies all that is in the fields, which takes 20 times as long
         return {name: getattr(self, name) for name in _STORED}
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where an imported entry came from; of others, nothing is known."""
+        found = self.state.get(IMPORTED) if self.kind == IMPORTED else None
+        return found if isinstance(found, dict) else {}
 
     def without_summaries(self) -> Entry:
         """Give this entry as a private one: no text of a value, argument or helper."""

@@ -38,7 +38,8 @@ class Candidate:
     created, used : float
         s since 1970; used is 0 if it never was a hit.
     pinned, leased : bool
-        Whether the user wants it to stay; whether a process holds arrays of it.
+        Whether the user wants it to stay, or nothing here could compute it again;
+        whether a process holds arrays of it.
     stale : bool
         Whether a look-up today would not take it.
     """

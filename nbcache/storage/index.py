@@ -53,6 +53,7 @@ class Row(NamedTuple):
     bytes: int
     seconds: float
     created: float
+    kind: str = ""
 
 
 class Index:
@@ -188,11 +189,13 @@ class Index:
 
         def work(database: sqlite3.Connection) -> list[Row]:
             alike = database.execute("SELECT number, text FROM alike")
-            names = {number: _name(text) for number, text in alike}
+            told = {number: _name_and_kind(text) for number, text in alike}
+            rows = database.execute(query)
             return [
-                Row(file, key, names.get(number, ""), *figures)
-                for file, key, number, *figures in database.execute(query)
+                Row(file, key, name, size, seconds, created, kind)
+                for file, key, number, size, seconds, created in rows
                 if key_of(str(file)) == key
+                for name, kind in (told.get(number, ("", "")),)
             ]
 
         return self._run(work)
@@ -266,11 +269,12 @@ def _meta(entry: Entry) -> str:
     return json.dumps(plain)
 
 
-def _name(text: Any) -> str:
+def _name_and_kind(text: Any) -> tuple[str, str]:
     try:
-        return str(listing.Alike.from_text(text).name)
+        alike = listing.Alike.from_text(text)
     except (ValueError, TypeError, RecursionError):
-        return ""
+        return "", ""
+    return str(alike.name), str(alike.kind)
 
 
 def _entry(file: Any, size: Any, meta: Any) -> Entry | None:

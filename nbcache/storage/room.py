@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from nbcache.storage.database import stored_text
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.eviction import (
     POLICIES,
     Candidate,
@@ -176,7 +176,10 @@ class _Known:
             row.seconds,
             row.created,
             used=use.last if use else 0.0,
-            pinned=row.key in self.pins or stored_text(row.name) in self.pins,
+            pinned=row.key in self.pins
+            or stored_text(row.name) in self.pins
+            # nobody here could compute it again
+            or row.kind == IMPORTED,
             leased=row.file in self.held,
             stale=row.key in self.stale,
         )

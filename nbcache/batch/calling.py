@@ -1,0 +1,212 @@
+"""The runs of a batch are computed: found, sent out, heard of, noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nbcache.batch.failures import Failure, drop_failure, keep_failure
+from nbcache.batch.listed import Listed, keep_listed
+from nbcache.batch.result_run import ResultRun
+from nbcache.batch.run import Run
+from nbcache.batch.travelling import Travelling
+from nbcache.cache import Core, warn
+from nbcache.errors import BatchError, NbcacheError, UnstorableValue
+from nbcache.executors.attempt import attempt
+from nbcache.executors.drive import Drive
+from nbcache.executors.point import FAILED, RETURNED, Point, Report
+from nbcache.executors.pools import Pool, pool_of
+
+if TYPE_CHECKING:
+    from nbcache.batch.batch import Batch
+
+__all__ = ["call_runs"]
+
+_ON_ERROR = ("raise", "keep", "stop")
+
+
+def call_runs(
+    batch: Batch,
+    runs: list[Run],
+    *,
+    executor: Any,
+    workers: int,
+    progress: bool,
+    on_error: str,
+    refresh: bool,
+) -> None:
+    """Compute runs; see `Batch`."""
+    if on_error not in _ON_ERROR:
+        raise ValueError(f"on_error is {', '.join(_ON_ERROR)}, not {on_error!r}")
+    pool = pool_of(executor, workers)
+    work = _Work(batch, on_error == "stop")
+    work.gather(runs, refresh)
+    try:
+        with _bar(batch.name, len(runs), work.done, progress) as bar:
+            work.bar = bar
+            if pool is None:
+                work.here()
+            else:
+                work.on(pool)
+    finally:
+        work.enter()
+    if work.failures and on_error == "keep":
+        warn(_told(batch, work.failures))
+    elif work.failures:
+        raise BatchError(_told(batch, work.failures), tuple(work.failures)) from (
+            work.failures[0].error
+        )
+
+
+def _told(batch: Batch, failures: list[Failure]) -> str:
+    count = len(failures)
+    lines = [f"{count} of {len(batch.run)} runs of {batch.name!r} failed:"]
+    return "\n".join([*lines, *(f"  {one}" for one in failures)])
+
+
+@contextmanager
+def _bar(name: str, total: int, done: int, wanted: bool) -> Iterator[Any]:
+    """Show a bar with rate, time left and failures; None if nothing is to be shown."""
+    if not wanted or done == total:
+        yield None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=total, initial=done, desc=name, unit="run") as bar:
+        yield bar
+
+
+@dataclass
+class _Work:
+    """The runs that are to be computed, each call once.
+
+    Attributes
+    ----------
+    done : int
+        Runs that have their results.
+    failures : list of Failure
+        Of this call.
+    """
+
+    batch: Batch
+    stops: bool
+    points: list[Point] = field(default_factory=list)
+    runs: list[list[Run]] = field(default_factory=list)
+    cores: list[Core] = field(default_factory=list)
+    finished: list[tuple[Core, Listed]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    done: int = 0
+    bar: Any = None
+
+    def gather(self, runs: Iterable[Run], refresh: bool) -> None:
+        """Find out which calls are to be made."""
+        known: dict[Any, int] = {}
+        for run in runs:
+            if isinstance(run, ResultRun):
+                self.done += 1
+                continue
+            point, is_done = run._looked_up(refresh)
+            core = run._inside.core()
+            if is_done:
+                self.done += 1
+                self._finish(run, core, point)
+                continue
+            call = (point.key, point.folder, point.keep) if point.key else id(run)
+            if call in known:
+                self.runs[known[call]].append(run)
+                continue
+            known[call] = len(self.points)
+            self.points.append(point)
+            self.runs.append([run])
+            self.cores.append(core)
+
+    def here(self) -> None:
+        """Compute all in this process, in order."""
+        for number, point in enumerate(self.points):
+            wrapper = self.runs[number][0]._inside.wrapper
+            report = attempt(number, point, wrapper, self.cores[number])
+            if not self.heard(report):
+                return
+
+    def on(self, pool: Pool) -> None:
+        """Compute all in a pool."""
+        if not self.points:
+            pool.close()
+            return
+        with Travelling(self.points, self.cores, pool.needs_canary) as travelling:
+            Drive(travelling.points, pool, travelling.work, travelling.inline).run(
+                self.heard
+            )
+
+    def heard(self, report: Report) -> bool:
+        """Take in what came of a point; say whether to go on."""
+        number = report.number
+        point, core = self.points[number], self.cores[number]
+        if report.entry is not None and report.content is not None:
+            self._store(report, point, core)
+        failed = report.status == FAILED
+        for run in self.runs[number]:
+            run._heard(report)
+            if failed:
+                self._fail(run, report, point, core)
+            else:
+                self.done += 1
+                self._finish(run, core, point)
+            if self.bar is not None:
+                self.bar.update()
+        if not failed and point.keep:
+            drop_failure(core, point.key)
+        if report.status == RETURNED and report.why and point.keep:
+            warn(f"{point.label} was run, not stored: {report.why}")
+        if failed and self.bar is not None:
+            self.bar.set_postfix(failed=len(self.failures))
+        return not (failed and self.stops)
+
+    def _fail(self, run: Run, report: Report, point: Point, core: Core) -> None:
+        assert report.failed is not None
+        if point.keep and point.key:
+            run._inside.failure = keep_failure(core, run, point.key, report.failed)
+        failure = run._inside.failure
+        assert failure is not None
+        self.failures.append(failure)
+
+    def _store(self, report: Report, point: Point, core: Core) -> None:
+        """Store what a worker that does not see the store has sent."""
+        assert report.entry is not None
+        assert report.content is not None
+        reason = "refreshed" if point.refresh else "new"
+        try:
+            core.put_entry(report.entry, report.content, "", reason)
+        except (UnstorableValue, NbcacheError, OSError) as error:
+            report.why = f"the store failed: {error}"
+            report.value = _decoded(report)
+            report.entry = report.content = None
+        else:
+            warn(
+                "workers do not see the store: results travel through this process. "
+                "Keep the cache in a folder that all of them share, or use remote="
+            )
+
+    def _finish(self, run: Run, core: Core, point: Point) -> None:
+        if point.keep and point.key:
+            self.finished.append((core, Listed(run.id, point.key)))
+
+    def enter(self) -> None:
+        """Note which runs are finished, in the order of the batch."""
+        core = self.batch.cache_core
+        if core.settings.read_only or not self.finished:
+            return
+        try:
+            keep_listed(core, self.batch.name, [one for _, one in self.finished])
+        except OSError as error:
+            warn(f"the list of {self.batch.name!r} could not be written: {error}")
+
+
+def _decoded(report: Report) -> Any:
+    from nbcache.storage import codec
+
+    assert report.content is not None
+    members = report.content.members
+    return codec.decode(report.content.tree, members.__getitem__).get("value")

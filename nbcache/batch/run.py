@@ -1,0 +1,415 @@
+"""One run of a batch: a call with named parameters, computed once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from nbcache.batch.failures import Failure, drop_failure, read_failure
+from nbcache.batch.identity import digest_id
+from nbcache.batch.parameters import kept_parameters
+from nbcache.cache import Core
+from nbcache.candidates import Candidates
+from nbcache.cores import default_core
+from nbcache.decorator.failures import unwanted
+from nbcache.decorator.wrapper import Wrapper
+from nbcache.errors import NotCached, UnhashableValue
+from nbcache.executors.attempt import attempt
+from nbcache.executors.callee import Callee
+from nbcache.executors.point import FAILED, RETURNED, Point, Report
+from nbcache.outcome import Hit, Request
+from nbcache.storage.entry import Entry
+
+if TYPE_CHECKING:
+    from nbcache.batch.batch import Batch
+
+__all__ = ["CallRun", "Run"]
+
+
+@dataclass
+class _Inside:
+    """What a run knows of itself, apart from the user's attributes.
+
+    Parameters
+    ----------
+    core : callable
+        Gives the core that has its results.
+    held : tuple, optional
+        A result that is stored nowhere, and its seconds.
+    """
+
+    batch: Batch | None
+    saveresult: bool
+    callee: Callee
+    bound: inspect.BoundArguments
+    core: Callable[[], Core]
+    index: int | None = None
+    held: tuple[Any, float] | None = None
+    failure: Failure | None = None
+
+    @cached_property
+    def wrapper(self) -> Wrapper[..., Any]:
+        """The cached function that is called."""
+        if self.batch is not None:
+            return self.batch._wrapper(self.callee, self.core)
+        return self.callee.wrapper(self.core)
+
+
+class Run:
+    """A run; its class is subclassed with a method ``run(self, **named)``.
+
+    Parameters
+    ----------
+    batch : Batch, optional
+        Where its results are kept.  `Batch.add_run` adds a run to it.
+    saveresult : bool
+        Whether its result is stored; off: nothing is read or written.
+    **parameters
+        Of the method ``run``; those that are not given have their defaults.
+
+    Raises
+    ------
+    UnknownParameter
+        ``run`` takes none of that name.
+    TypeError
+        One is missing, or there is no method ``run``.
+
+    Notes
+    -----
+    A run is a cached call: code and parameters decide whether it is computed.
+    Attributes that ``__init__`` sets count like parameters; ``batch`` and ``index`` do
+    not, nor do parameters whose names begin with ``_``.  Attributes that ``run`` sets
+    are gone when it ends, as a stored result could not bring them back.
+    """
+
+    _inside: _Inside
+
+    def __init__(
+        self,
+        batch: Batch | None = None,
+        *,
+        saveresult: bool = True,
+        **parameters: Any,
+    ) -> None:
+        kind = type(self)
+        if not callable(getattr(kind, "run", None)):
+            raise TypeError(
+                f"{kind.__name__} has no method run(self, **named), which computes "
+                "the result"
+            )
+        self._begin(batch, saveresult, Callee(kind), parameters)
+
+    def _begin(
+        self,
+        batch: Batch | None,
+        saveresult: bool,
+        callee: Callee,
+        parameters: Mapping[str, Any],
+    ) -> None:
+        bound = callee.bind(parameters)
+        core = default_core if batch is None else batch._core_of(callee)
+        self._inside = _Inside(batch, saveresult, callee, bound, core)
+
+    def _join(self, batch: Batch, index: int) -> None:
+        """Become the run of a batch."""
+        inside = self._inside
+        if inside.batch is not None and inside.index is not None:
+            raise ValueError(f"{self!r} is in the batch {inside.batch.name!r} already")
+        if inside.batch is not batch:
+            inside.batch, inside.core = batch, batch._core_of(inside.callee)
+            inside.__dict__.pop("wrapper", None)
+        inside.index = index
+
+    # --- what it is
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch that it belongs to."""
+        return self._inside.batch
+
+    @property
+    def index(self) -> int | None:
+        """Its place in the batch; None if it was not added to one."""
+        return self._inside.index
+
+    @property
+    def saveresult(self) -> bool:
+        """Whether its result is stored."""
+        return self._inside.saveresult
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters, with defaults, without those that begin with ``_``."""
+        found: dict[str, Any] = {}
+        for name, value in self._inside.bound.arguments.items():
+            kind = self._inside.bound.signature.parameters[name].kind
+            found.update(
+                value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
+            )
+        return {name: found[name] for name in found if not name.startswith("_")}
+
+    @property
+    def id(self) -> str:
+        """32 hexadecimal digits that name and parameters make, unchanged by edits."""
+        return digest_id(self._inside.callee.name, self.parameters, self.index)
+
+    @property
+    def key(self) -> str:
+        """Digest of the key: code, dependencies and parameters; "" if it has none."""
+        try:
+            return str(self._inside.wrapper.key(*self._args(), **self._kwargs()).digest)
+        except UnhashableValue:
+            return ""
+
+    def _args(self) -> tuple[Any, ...]:
+        return self._inside.callee.arguments(self, self._inside.bound)[0]
+
+    def _kwargs(self) -> dict[str, Any]:
+        return dict(self._inside.bound.kwargs)
+
+    def __repr__(self) -> str:
+        named = ", ".join(
+            f"{name}={_short(value)}" for name, value in self.parameters.items()
+        )
+        return f"<run {self._inside.callee.name}({named})>"
+
+    # --- as part of a key, and in other processes
+
+    def __nbcache_hash__(self) -> tuple[type, dict[str, Any]]:
+        """Give what counts of a run: its class, and attributes of the user's."""
+        return type(self), self._own()
+
+    def _own(self) -> dict[str, Any]:
+        return {name: held for name, held in vars(self).items() if name != "_inside"}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave batch, store and parameters where they are: they travel apart."""
+        return self._own()
+
+    def _for_call(self, bound: inspect.BoundArguments) -> Self:
+        """Give a run whose attributes may be changed, with what it is called with."""
+        bound.apply_defaults()
+        other = type(self).__new__(type(self))
+        vars(other).update(self._own())
+        inside = vars(self).get("_inside")
+        if inside is None:
+            other._inside = _Inside(None, True, Callee(type(self)), bound, default_core)
+        else:
+            other._inside = replace(inside, bound=bound)
+        return other
+
+    # --- its result
+
+    def _point(self, refresh: bool = False) -> tuple[Point, Request | None]:
+        """Give the call, and what is asked of the store; None if it has no key."""
+        inside = self._inside
+        wrapper, core = inside.wrapper, inside.core()
+        batch = inside.batch.name if inside.batch is not None else ""
+        private = wrapper._options.private
+        given = kept_parameters(self.parameters, private=private)
+        told = {"id": self.id, "batch": batch, "parameters": given}
+        told["given"] = self._given()
+        point = Point(
+            inside.callee,
+            self._args(),
+            self._kwargs(),
+            key="",
+            label=repr(self)
+            if inside.index is None
+            else f"run {inside.index} {self!r}",
+            state={"run": told},
+            folder=str(core.store.folder),
+            settings=core.settings,
+            keep=inside.saveresult and not wrapper._is_off(core),
+            refresh=refresh or wrapper._options.refresh or core.settings.refresh,
+        )
+        try:
+            request, _ = wrapper._request(point.args, point.kwargs, refresh=refresh)
+        except UnhashableValue:
+            return point, None
+        point.key = request.key.digest
+        point.parts = {part.label: part.digest for part in request.key.parts}
+        return point, request
+
+    def _looked_up(self, refresh: bool) -> tuple[Point, bool]:
+        """Give the call, and whether it need not be made."""
+        point, request = self._point(refresh)
+        if self._inside.held is not None and not refresh:
+            return point, True
+        if request is None or point.refresh or not point.keep:
+            return point, False
+        core = self._inside.core()
+        if core.store.trust == "none":
+            return point, False
+        found = Candidates(core.store, request).find()
+        if not isinstance(found, Hit):
+            return point, False
+        found.opened.close()
+        entry = found.opened.entry
+        wanted = self._inside.wrapper._options.cache_exceptions
+        return point, not unwanted(entry, wanted)
+
+    def _given(self) -> str:
+        """Digest parameters and state, but no code: what tells two runs of one id."""
+        target = self._inside.callee.target
+        own = self._own() if self._inside.callee.is_class else vars_of(target)
+        return digest_id(self._inside.callee.name, {**own, **self.parameters}, None)
+
+    def __call__(self) -> Any:
+        """Give the result: the stored one, or what a run computes.
+
+        Raises
+        ------
+        Exception
+            What the run raises.
+        """
+        if self._inside.held is not None:
+            return self._inside.held[0]
+        core = self._inside.core()
+        point, _ = self._point()
+        report = attempt(0, point, self._inside.wrapper, core)
+        self._heard(report)
+        if report.failed is not None:
+            raise report.failed.error
+        return self.load()
+
+    def _heard(self, report: Report) -> None:
+        """Take in what came of a run that was just made."""
+        inside = self._inside
+        inside.held = inside.failure = None
+        if report.status == RETURNED and report.entry is None:
+            inside.held = report.value, report.seconds
+        if report.status == FAILED:
+            assert report.failed is not None
+            inside.failure = Failure.of(self, report.failed)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a result that a run made now would give."""
+        if self._inside.held is not None:
+            return True
+        entry = self._entry()
+        return entry is not None
+
+    def _entry(self) -> Entry | None:
+        """Give the entry of the result, if that may be used."""
+        inside = self._inside
+        if not inside.saveresult:
+            return None
+        try:
+            found = inside.wrapper._lookup(self._args(), self._kwargs())
+        except UnhashableValue:
+            return None
+        if not isinstance(found, Hit):
+            return None
+        found.opened.close()
+        return found.opened.entry
+
+    def load(self) -> Any:
+        """Give the result, running nothing; None if there is none."""
+        inside = self._inside
+        if inside.held is not None:
+            return inside.held[0]
+        if not inside.saveresult:
+            return None
+        try:
+            return inside.wrapper.peek(*self._args(), **self._kwargs())
+        except (NotCached, UnhashableValue):
+            return None
+
+    @property
+    def result(self) -> Any:
+        """The result; None if there is none."""
+        return self.load()
+
+    @property
+    def runtime(self) -> float | None:
+        """Seconds that the run took; None if there is no result."""
+        if self._inside.held is not None:
+            return self._inside.held[1]
+        entry = self._entry()
+        return None if entry is None else entry.seconds
+
+    @property
+    def filename(self) -> str:
+        """Where the entry is, or would be."""
+        entry, place = self._entry(), self._inside.core().store.place
+        if entry is not None:
+            return str(place.entries / entry.key[:2] / entry.file)
+        key = self.key
+        return str(place.entry(key)) if key else ""
+
+    @property
+    def error(self) -> Failure | None:
+        """What the last attempt raised; None if it did not fail."""
+        inside = self._inside
+        if inside.failure is not None or not inside.saveresult:
+            return inside.failure
+        return None if self.done else read_failure(inside.core(), self)
+
+    def clear(self) -> bool:
+        """Delete the result; say whether there was one."""
+        inside = self._inside
+        was_held, inside.held, inside.failure = inside.held is not None, None, None
+        if not inside.saveresult:
+            return was_held
+        key, store = self.key, inside.core().store
+        if not key:
+            return was_held
+        drop_failure(inside.core(), key)
+        named = store.by_name(inside.callee.name)
+        return bool(
+            store.delete([one for one in named if key in (one.key, one.lookup)])
+            or was_held
+        )
+
+
+class CallRun(Run):
+    """A run of a function, or of another callable.
+
+    Attributes of a callable object are those of the run too.
+    """
+
+    def __init__(
+        self,
+        batch: Batch | None,
+        target: Any,
+        parameters: Mapping[str, Any],
+        *,
+        saveresult: bool = True,
+    ) -> None:
+        own = None if inspect.isroutine(target) else getattr(target, "id", None)
+        identity = "" if own is None or callable(own) else str(own)
+        self._begin(batch, saveresult, Callee(target, identity), parameters)
+
+    @property
+    def target(self) -> Any:
+        """What is called."""
+        return self._inside.callee.target
+
+    @property
+    def id(self) -> str:
+        """The id that the callable has, else as of any run."""
+        return self._inside.callee.identity or super().id
+
+    def __getattr__(self, name: str) -> Any:
+        """Give an attribute of what is called."""
+        if name.startswith("_") or "_inside" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self.target, name)
+
+    def __copy__(self) -> Self:
+        return self
+
+
+def vars_of(target: Any) -> dict[str, Any]:
+    """Give the attributes of a callable object; none of a function."""
+    return {} if inspect.isroutine(target) else dict(getattr(target, "__dict__", {}))
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if isinstance(value, int | float | str | bool | None) else ""
+    return text if 0 < len(text) <= 30 else type(value).__name__

@@ -1,0 +1,1 @@
+"""Results of earlier caching packages, taken over: a module a format, `FORMATS` all."""
