@@ -122,10 +122,9 @@ class Cache(Maintained):
 
     def cached(self, function: Any = None, /, **options: Any) -> Any:
         """Decorate a function so that this cache keeps its results; see `cached`."""
-        if function is None:
-            return functools.partial(self.cached, **options)
         given: dict[str, Any] = {**options, "cache": self}
-        return cached(**given)(function)
+        decorator = cached(**given)
+        return decorator if function is None else decorator(function)
 
     def lookup(self, key: Key, name: str = "") -> Hit | Miss:
         """Say whether there is an entry for a key; a hit must be closed."""
@@ -300,9 +299,6 @@ def cached(
     ValueError
         An option cannot be meant.
     """
-    if function is None:
-        given = {name: value for name, value in locals().items() if name != "function"}
-        return functools.partial(cached, **given)
     found = _default if cache is None else cache
     options = options_of(
         functools.partial(getattr, found, "core"),
@@ -328,6 +324,9 @@ def cached(
         tags=tags,
         private=private,
     )
+    if function is None:
+        options.check_values()
+        return functools.partial(decorate, options=options)
     return decorate(function, options)
 
 

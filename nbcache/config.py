@@ -246,9 +246,11 @@ def current() -> Settings:
     """Give the settings in force."""
     global _resolved, _resolved_for
     watched = environment.watched()
-    if _resolved is None or watched != _resolved_for:
-        _resolved, _resolved_for = _resolve(), watched
-    return _resolved
+    found = _resolved
+    if found is None or watched != _resolved_for:
+        found = _resolve()
+        _resolved, _resolved_for = found, watched
+    return found
 
 
 def _resolve() -> Settings:

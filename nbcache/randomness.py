@@ -26,7 +26,8 @@ RANDOM = "<random>"
 
 _SEEDERS = {"random": ("seed", "setstate"), "numpy": ("seed", "set_state")}
 _seeded: set[str] = set()
-_active: list[RandomWatch] = []
+# by identity: two watches that begin together are equal
+_active: dict[int, RandomWatch] = {}
 
 
 def _module(library: str) -> Any:
@@ -173,11 +174,11 @@ def watching() -> Iterator[RandomWatch]:
     _notice_seeding()
     before = {library: _digest(library) for library in _SEEDERS}
     watch = RandomWatch(before, frozenset(_seeded))
-    _active.append(watch)
+    _active[id(watch)] = watch
     try:
         yield watch
     finally:
-        _active.remove(watch)
+        del _active[id(watch)]
         for library, digest in watch.untouched.items():
             state = _state(library)
             # what was seeded may end as it began, but will not begin so each time
@@ -211,7 +212,7 @@ def _wrap(library: str, name: str) -> None:
 
 def _tell(library: str) -> None:
     """Tell whoever watches that a generator is about to be seeded."""
-    for watch in _active:
+    for watch in tuple(_active.values()):
         watch.seeded.add(library)
         if _digest(library) == watch.untouched.get(library):
             watch.reseeded.add(library)

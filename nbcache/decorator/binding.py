@@ -58,6 +58,10 @@ class BoundFunction(Generic[P, R]):
         return hash((id(self.__func__), id(self.__self__)))
 
     def __reduce__(self) -> Any:
+        name = getattr(self, "__name__", "")
+        if isinstance(self.__self__, type) and getattr(self.__self__, name, 0) == self:
+            # pickle would look for the function under a name that gives this
+            return getattr, (self.__self__, name)
         return type(self), (self.__func__, self.__self__)
 
     def __nbcache_hash__(self) -> tuple[Any, Any]:

@@ -28,7 +28,7 @@ from nbcache.decorator.references import (
 )
 from nbcache.errors import NbcacheError, UnhashableValue
 from nbcache.keys import hashing
-from nbcache.keys.classes import UserClasses
+from nbcache.keys.classes import classes_of
 from nbcache.keys.constant import is_constant
 from nbcache.keys.dependencies import reached, unwrap
 from nbcache.keys.frozen import frozen_told
@@ -247,7 +247,7 @@ class CallTask:
         return codec.encode(
             values,
             live=generators.index if generators else self._referred(),
-            classes=UserClasses(),
+            classes=classes_of(self._namespace()),
             namespace=self._namespace(),
         )
 
@@ -277,7 +277,7 @@ class CallTask:
         values = opened.decode(
             mode=self.options.mmap,
             live=self._live(),
-            classes=UserClasses(),
+            classes=classes_of(self._namespace()),
             namespace=self._namespace(),
             reach=reached,
         )

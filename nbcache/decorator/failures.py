@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbcache.errors import NbcacheError, UnstorableValue
+from nbcache.scripts import module_of
 from nbcache.storage.entry import Entry
 
 __all__ = [
@@ -111,7 +112,7 @@ def unwanted(entry: Entry, wanted: bool | tuple[type[Exception], ...]) -> str:
 
 
 def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module_of(kind)}.{kind.__qualname__}"
 
 
 def restored(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nbcache import durations
 from nbcache.cache import Core
+from nbcache.scripts import MAIN, module_of
 
 __all__ = ["Options", "name_of", "options_of", "signature_of"]
 
@@ -54,6 +55,17 @@ class Options:
         ValueError
             The value is not one of the choices, or names no parameter.
         """
+        self.check_values()
+        self._check_ignored(function)
+
+    def check_values(self) -> None:
+        """Refuse options that cannot be meant for any function.
+
+        Raises
+        ------
+        ValueError
+            The value is not one of the choices.
+        """
         if not callable(self.key):
             _one_of("key", self.key, _KEYS)
         _one_of("track", self.track, _TRACKS)
@@ -69,7 +81,6 @@ class Options:
         _texts("name", () if self.name is None else (self.name,))
         _texts("tags", self.tags)
         _check_exceptions(self.cache_exceptions)
-        self._check_ignored(function)
 
     def _check_ignored(self, function: Callable[..., Any]) -> None:
         parameters = list(signature_of(function).parameters)
@@ -130,8 +141,8 @@ def name_of(function: Callable[..., Any]) -> str:
         function = function.func
     found = getattr(function, "__qualname__", None) or type(function).__qualname__
     name = str(found).rpartition("<locals>.")[2]
-    module = getattr(function, "__module__", None)
-    return name if module in (None, "__main__") else f"{module}.{name}"
+    module = module_of(function)
+    return name if module in (None, MAIN) else f"{module}.{name}"
 
 
 _ANY = inspect.Signature(

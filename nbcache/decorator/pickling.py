@@ -14,6 +14,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from nbcache.keys import source
+from nbcache.scripts import MAIN, module_of
 
 __all__ = [
     "Known",
@@ -42,8 +43,7 @@ class Known(NamedTuple):
 
 def is_by_reference(wrapper: Any, function: Callable[..., Any]) -> bool:
     """Say whether a pickle that is being made shall only name a function."""
-    module = getattr(function, "__module__", None)
-    if module != "__main__" and _is_found(wrapper, function):
+    if module_of(function) != MAIN and _is_found(wrapper, function):
         return True
     return not _is_cloudpickle(sys._getframe(2))
 

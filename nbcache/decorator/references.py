@@ -12,7 +12,7 @@ from nbcache import config, trace
 from nbcache.decorator.named import functions
 from nbcache.errors import NbcacheError, NotCached, UnstorableValue
 from nbcache.keys import hashing
-from nbcache.keys.classes import UserClasses
+from nbcache.keys.classes import classes_of
 from nbcache.keys.dependencies import unwrap
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.keys.registry import any_registered
@@ -123,9 +123,8 @@ def loaded(opened: Opened, name: str) -> Any:
     """Decode the value of an entry by itself, without the call that it belongs to."""
     function = functions.get(name)
     own = None if function is None else unwrap(function)
-    values = opened.decode(
-        classes=UserClasses(), namespace=getattr(own, "__globals__", None)
-    )
+    scope = getattr(own, "__globals__", None)
+    values = opened.decode(classes=classes_of(scope), namespace=scope)
     return values[VALUE]
 
 

@@ -18,6 +18,8 @@ from nbcache.errors import UnhashableValue
 from nbcache.keys import hashing, origin, source
 from nbcache.keys.dependencies import Dependencies, unwrap
 from nbcache.keys.key import Part
+from nbcache.keys.registry import qualified_name
+from nbcache.scripts import module_of, plain_name
 
 __all__ = ["Handler"]
 
@@ -49,7 +51,7 @@ def _put_function(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None:
 
 def _put_installed(walk: hashing.Walk, sink: Any, value: Any, path: str) -> None:
     """Digest an installed function: by name if a module has it, else with closure."""
-    module = getattr(value, "__module__", None) or ""
+    module = module_of(value) or ""
     name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
     token = origin.version_token(module)
     walk.put(sink, ("installed", module, name, token), path)
@@ -86,7 +88,7 @@ def _is_found(module: str, name: str, value: Any) -> bool:
 def _put_class(walk: hashing.Walk, sink: Any, value: type, path: str) -> None:
     if origin.is_user_class(value):
         parts = _parts_of(walk, lambda found: found.user_class(value, "class"))
-        _feed(walk, sink, f"class {value.__module__}.{value.__qualname__}", parts)
+        _feed(walk, sink, f"class {qualified_name(value)}", parts)
     else:
         token = origin.version_token(value.__module__)
         walk.put(
@@ -96,7 +98,7 @@ def _put_class(walk: hashing.Walk, sink: Any, value: type, path: str) -> None:
 
 def _put_module(walk: hashing.Walk, sink: Any, value: ModuleType, path: str) -> None:
     parts = _parts_of(walk, lambda found: found.module(f"module {path}", value))
-    _feed(walk, sink, f"module {value.__name__}", parts)
+    _feed(walk, sink, f"module {plain_name(value.__name__)}", parts)
 
 
 def _put_method(walk: hashing.Walk, sink: Any, value: MethodType, path: str) -> None:

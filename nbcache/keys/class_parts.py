@@ -8,6 +8,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from nbcache.scripts import module_of, plain_names
+
 __all__ = ["class_parts", "class_texts", "spell"]
 
 _CLASS_SKIPPED = frozenset(
@@ -56,7 +58,7 @@ _CLASS_SKIPPED = frozenset(
 def class_texts(cls: type) -> Iterator[str]:
     """Give what a class is besides its attributes: bases, annotations, members."""
     for base in cls.__bases__:
-        yield f"{base.__module__}.{base.__qualname__}"
+        yield f"{module_of(base)}.{base.__qualname__}"
     for name, value in inspect.get_annotations(cls).items():
         yield f"{name}: {spell(value)}"
     # the order of an enumeration's members can be observed
@@ -65,7 +67,7 @@ def class_texts(cls: type) -> Iterator[str]:
 
 def spell(value: Any) -> str:
     """Spell an annotation, alike in every process."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else plain_names(repr(value))
     # an address would make the key another one in every process
     return type(value).__qualname__ if " at 0x" in text else text
 

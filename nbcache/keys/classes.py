@@ -8,8 +8,9 @@ from typing import Any
 
 from nbcache.errors import UnhashableValue
 from nbcache.keys import hashing, origin
+from nbcache.scripts import MAIN, plain_name
 
-__all__ = ["UserClasses"]
+__all__ = ["UserClasses", "classes_of", "sent_classes"]
 
 
 class UserClasses:
@@ -46,11 +47,15 @@ class UserClasses:
         if not origin.is_user_class(cls):
             return None
         first = cls.__qualname__.partition(".")[0]
-        if cls.__module__ == "__main__" and first in self._absent:
+        if cls.__module__ == MAIN and first in self._absent:
             return None
         try:
             if self._find(cls.__module__, cls.__qualname__) is not cls:
                 return None
+        except LookupError:
+            if cls not in sent_classes(cls.__module__, cls.__qualname__):
+                return None
+        try:
             return self._held.get(cls) or hashing.digest(cls)
         except (LookupError, UnhashableValue):
             return None
@@ -63,15 +68,21 @@ class UserClasses:
         LookupError
             It is not there, or its code is another one.
         """
-        found = self._find(module, qualname)
-        if not isinstance(found, type) or hashing.digest(found) != digest:
-            raise LookupError(f"class {qualname} has changed")
-        return found
+        try:
+            candidates = [self._find(module, qualname)]
+        except LookupError:
+            candidates = sent_classes(module, qualname)
+            if not candidates:
+                raise
+        for found in candidates:
+            if isinstance(found, type) and hashing.digest(found) == digest:
+                return found
+        raise LookupError(f"class {qualname} has changed")
 
     def _find(self, module: str, qualname: str) -> Any:
         first, *rest = qualname.split(".")
         scope = vars(sys.modules[module]) if module in sys.modules else {}
-        if module == "__main__" and first in self._namespace:
+        if module == MAIN and first in self._namespace:
             scope = dict(self._namespace)
         if first not in scope:
             raise LookupError(f"class {module}.{qualname} is not defined")
@@ -79,3 +90,32 @@ class UserClasses:
         for step in rest:
             found = getattr(found, step, None)
         return found
+
+
+def classes_of(scope: Mapping[str, Any] | None) -> UserClasses:
+    """Give the classes that a function with these globals finds.
+
+    In a worker process, what was sent there from a notebook has globals of its own.
+    """
+    if scope is None or plain_name(str(scope.get("__name__"))) != MAIN:
+        return UserClasses()
+    return UserClasses(scope)
+
+
+def sent_classes(module: str, qualname: str) -> list[type]:
+    """Give the classes of a notebook that came by value from another process.
+
+    cloudpickle keeps a table of them, and so does each copy of it that libraries bring
+    along.
+    """
+    if module != MAIN or "<locals>" in qualname:
+        return []
+    found: dict[type, None] = {}
+    for name, pickler in list(sys.modules.items()):
+        if name.rpartition(".")[2] != "cloudpickle":
+            continue
+        table = getattr(pickler, "_DYNAMIC_CLASS_TRACKER_BY_ID", None)
+        for cls in list((table or {}).values()):
+            if (cls.__module__, cls.__qualname__) == (module, qualname):
+                found[cls] = None
+    return list(found)

@@ -34,6 +34,7 @@ from nbcache.keys.class_parts import class_parts, class_texts, spell
 from nbcache.keys.extensions import extensions
 from nbcache.keys.key import Part
 from nbcache.keys.users import is_users, unwrap
+from nbcache.scripts import MAIN, plain_name
 
 __all__ = ["COUNTED", "Dependencies", "is_users", "reached", "unwrap"]
 
@@ -193,7 +194,7 @@ class Dependencies:
                 self.written[name] = value
             else:
                 self.named(name, value, chains, step)
-        if not self.skip_written and scope.get("__name__") != "__main__":
+        if not self.skip_written and plain_name(str(scope.get("__name__"))) != MAIN:
             # a run that binds them anew must be noticed: no notebook holds them
             for name in sorted(reading.bound_globals(code) & scope.keys()):
                 self.value(f"{step}global {name}", scope[name], step)
@@ -207,7 +208,7 @@ class Dependencies:
 
     def _holder(self, module: Any, scope: dict[str, Any] | None = None) -> None:
         """Note a module of the user's; the notebook is none."""
-        if isinstance(module, ModuleType) and module.__name__ != "__main__":
+        if isinstance(module, ModuleType) and plain_name(module.__name__) != MAIN:
             is_own = scope is None or scope is vars(module)
             if is_own and origin.is_user_module(module):
                 self.holders[f"module {module.__name__}"] = module

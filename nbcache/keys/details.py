@@ -22,7 +22,7 @@ from typing import Any
 
 from nbcache.keys import origin, secret, source, summary
 from nbcache.keys.hashing import Walk
-from nbcache.keys.trees import of_tree
+from nbcache.keys.trees import of_tree, tree_of
 
 __all__ = ["Details", "code_details", "describe", "text_details"]
 
@@ -84,7 +84,7 @@ def _spells(node: ast.AST, text: str) -> bool:
     if isinstance(node, ast.Lambda):
         return ast.unparse(node.body) in text
     try:
-        statements = ast.parse(textwrap.dedent(text)).body
+        statements = tree_of(textwrap.dedent(text)).body
     except SyntaxError:
         return False
     return len(statements) == 1 and ast.dump(statements[0]) == ast.dump(node)

@@ -12,6 +12,7 @@ import ast
 import importlib.machinery
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from typing import Any
 
 from nbcache.errors import UnhashableValue
 from nbcache.keys import filed, flow, hashing, origin, source, uses
+from nbcache.keys.trees import tree_of
+from nbcache.scripts import MAIN, plain_name
 
 __all__ = [
     "absolute_name",
@@ -47,7 +50,16 @@ class _Known:
 _known: dict[tuple[str, bool], _Known] = {}
 _seen_unloaded: dict[str, Stat] = {}
 _file_forms: dict[tuple[str, Stat], str] = {}
-_active: set[str] = set()
+
+
+class _Active(threading.local):
+    """The modules that a thread is digesting: one that leads back counts by name."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+
+_active = _Active()
 
 
 def absolute_name(name: str, level: int, scope: dict[str, Any]) -> str:
@@ -167,7 +179,7 @@ def _file_digest(path: str, above: frozenset[str]) -> str:
     # what it imports may have changed all the same, and is looked at again
     own = _file_forms.get(key, "") if not above else ""
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        tree = tree_of(Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return source.text_digest("unreadable", str(key))
     if not own:
@@ -212,31 +224,31 @@ def loaded_digest(module: ModuleType, *, imported: bool = False) -> str:
     str
         That of its file while the module is what the file says, else of what runs.
     """
-    name = module.__name__
-    if name in _active:
+    name = plain_name(module.__name__)
+    if name in _active.names:
         return source.text_digest("module", name)
-    if imported and getattr(module, "__file__", None) is None and name != "__main__":
+    if imported and getattr(module, "__file__", None) is None and name != MAIN:
         return _folder_digest(name)
-    _active.add(name)
+    _active.names.add(name)
     try:
         running = _running_digest(module, imported)
         known = _known.get((name, imported))
         if known is not None and known.spec is module.__spec__:
             return known.file_form if known.running == running else running
         path = getattr(module, "__file__", None)
-        if not path or name == "__main__" or not _is_as_filed(module, path):
+        if not path or name == MAIN or not _is_as_filed(module, path):
             return running
         form = file_digest(path)
         _known[name, imported] = _Known(module.__spec__, form, running)
         return form
     finally:
-        _active.discard(name)
+        _active.names.discard(name)
 
 
 def _running_digest(module: ModuleType, imported: bool) -> str:
     """Digest every attribute of a module by value."""
     walk = hashing.Walk()
-    texts = [module.__name__]
+    texts = [plain_name(module.__name__)]
     for name, value in sorted(vars(module).items()):
         if name.startswith("__") and name.endswith("__"):
             continue
@@ -257,7 +269,7 @@ def _is_as_filed(module: ModuleType, path: str) -> bool:
     if not (_seen_unloaded.get(path) == stat or _older_than_process(stat)):
         return False
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        tree = tree_of(Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return False
     starred = _starred(tree, path)
@@ -273,7 +285,7 @@ def _is_inside_as_filed(value: Any) -> bool:
     path = getattr(value, "__file__", None)
     if not (isinstance(value, ModuleType) and origin.is_user_module(value) and path):
         return True
-    return value.__name__ in _active or loaded_digest(value) == file_digest(path)
+    return value.__name__ in _active.names or loaded_digest(value) == file_digest(path)
 
 
 def _starred(tree: ast.Module, path: str) -> set[str]:

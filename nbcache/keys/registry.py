@@ -17,6 +17,8 @@ from typing import Any, Protocol, TypeVar
 
 import xxhash
 
+from nbcache.scripts import module_of
+
 __all__ = [
     "Branch",
     "Handler",
@@ -230,7 +232,7 @@ def qualified_name(kind: type) -> str:
     """``module.QualName`` of a class; without the module for built-ins."""
     if kind.__module__ == "builtins":
         return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module_of(kind)}.{kind.__qualname__}"
 
 
 @functools.cache
@@ -264,8 +266,11 @@ def plan_for(kind: type) -> Plan:
         # the metaclass defines __eq__ and no __hash__
         return _make_plan(kind)
     if plan is None:
+        known = _registrations
         plan = _make_plan(kind)
-        _plans[kind] = plan
+        # what another thread registers meanwhile may be for this class
+        if known == _registrations:
+            _plans[kind] = plan
     return plan
 
 
@@ -300,6 +305,7 @@ def _load_providers(kind: type) -> None:
     for cls in kind.__mro__:
         package = str(cls.__module__).partition(".")[0]
         if package in _PROVIDERS and package not in _loaded:
-            _loaded.add(package)
             for module in _PROVIDERS[package]:
                 importlib.import_module(f"{__package__}.{module}")
+            # not before: another thread would go on without these handlers
+            _loaded.add(package)

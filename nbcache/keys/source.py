@@ -23,7 +23,7 @@ from typing import Any
 
 import xxhash
 
-from nbcache.keys.trees import of_tree
+from nbcache.keys.trees import of_tree, tree_of
 
 __all__ = [
     "code_digest",
@@ -206,7 +206,7 @@ def _compiled(
     """Give the functions of a source by first line and name, and all its code."""
     flags = futures | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
-        tree = compile(text, filename, "exec", flags | ast.PyCF_ONLY_AST, True)
+        tree = tree_of(text, filename, flags)
         top = compile(tree, filename, "exec", flags, True)
     except (SyntaxError, ValueError, RecursionError):
         return {}, frozenset()

@@ -29,6 +29,7 @@ from nbcache.keys.registry import (
     qualified_name,
     register,
 )
+from nbcache.scripts import module_of
 
 __all__ = ["Unordered", "teach"]
 
@@ -339,7 +340,7 @@ def _put_function_by_name(_walk: Walker, sink: Sink, value: Any, path: str) -> N
     if found is not value:
         raise refusal(value, path, "not found under its name")
     mark(sink, "function name")
-    sink.update(plain.dumps((value.__module__, value.__qualname__)))
+    sink.update(plain.dumps((module_of(value), value.__qualname__)))
 
 
 _OTHERS: list[tuple[type | str, Any, Any]] = [

@@ -8,15 +8,50 @@ from __future__ import annotations
 
 import ast
 import functools
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-__all__ = ["of_tree"]
+__all__ = ["of_tree", "tree_of"]
 
 P = ParamSpec("P")
 Tree = TypeVar("Tree", bound=ast.AST)
 Answer = TypeVar("Answer")
+
+
+_ATTEMPTS = 20
+
+
+def tree_of(text: str | bytes, filename: str = "<unknown>", flags: int = 0) -> Any:
+    """Give the syntax tree of a source, whatever other threads compile meanwhile.
+
+    Parameters
+    ----------
+    text : str or bytes
+        A whole source.
+    filename : str
+        How errors name it.
+    flags : int
+        Those of the compiler besides.
+
+    Raises
+    ------
+    SyntaxError, ValueError, RecursionError
+        It is none.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return _parsed(text, filename, flags)
+        except SystemError:
+            # CPython 3.11 counts the depth of all threads' trees together, and takes
+            # that for an error where one interrupts another
+            time.sleep(0)
+    return _parsed(text, filename, flags)
+
+
+def _parsed(text: str | bytes, filename: str, flags: int) -> Any:
+    return compile(text, filename, "exec", flags | ast.PyCF_ONLY_AST, True)
 
 
 def of_tree(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbcache.scripts import MAIN, plain_name
 from nbcache.storage.codec_nodes import (
     Node,
     Unresolved,
@@ -43,7 +44,9 @@ def by_name(value: Any) -> tuple[str, str] | None:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     modules = (getattr(value, "__module__", None), type(value).__module__, "numpy")
     for module in modules:
-        if type(module) is str and type(name) is str and module != "__main__":
+        if type(module) is not str or type(name) is not str:
+            continue
+        if plain_name(module) != MAIN:
             try:
                 if _walk(module, name) is value:
                     return module, name

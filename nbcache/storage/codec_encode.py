@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbcache.errors import UnstorableValue
+from nbcache.scripts import module_of
 from nbcache.storage.codec_arrays import FEWEST_IN_STACK, ArrayPlaces, Members
 from nbcache.storage.codec_nodes import (
     Array,
@@ -326,7 +327,7 @@ class Encoder:
 
     def class_number(self, cls: type, digest: str) -> int:
         """Give the place of a user's class in the table of classes."""
-        key = (cls.__module__, cls.__qualname__, digest)
+        key = (str(module_of(cls)), cls.__qualname__, digest)
         return self.classes.setdefault(key, len(self.classes))
 
     def _find(self, kind: type) -> Write:

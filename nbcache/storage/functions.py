@@ -12,6 +12,7 @@ from types import CellType as Cell
 from types import FunctionType, MethodType
 from typing import Any
 
+from nbcache.scripts import MAIN, plain_name
 from nbcache.storage.codec_nodes import Unresolved
 
 __all__ = ["Cell", "reduce_cell", "reduce_function", "reduce_method"]
@@ -44,7 +45,7 @@ def reduce_function(
     if namespace is None or scope is not namespace:
         module = sys.modules.get(function.__module__)
         nameless = "<" in function.__qualname__
-        if module is None or module.__name__ == "__main__" or not nameless:
+        if module is None or plain_name(module.__name__) == MAIN or not nameless:
             return None
         if vars(module) is not scope:
             return None

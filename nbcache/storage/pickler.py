@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 import numpy as np
 
+from nbcache.scripts import MAIN, module_of, plain_name
 from nbcache.storage import functions
 from nbcache.storage.codec_dtypes import spec_of
 from nbcache.storage.finished import reduce_finished
@@ -197,7 +198,7 @@ _make_skeleton_class = getattr(cloudpickle.cloudpickle, "_make_skeleton_class", 
 
 def _has_slots(value: Any) -> bool:
     """Say whether it is a class that cloudpickle would make without its slots."""
-    if not isinstance(value, type) or value.__module__ != "__main__":
+    if not isinstance(value, type) or module_of(value) != MAIN:
         return False
     return bool(vars(value).get("__slots__"))
 
@@ -211,4 +212,4 @@ def _is_named(value: Any) -> bool:
     if isinstance(value, type | partial):
         return False
     home = getattr(value, "__dict__", {}).get("__module__")
-    return home == "__main__" and isinstance(value.__reduce_ex__(5), str)
+    return plain_name(str(home)) == MAIN and isinstance(value.__reduce_ex__(5), str)

@@ -130,14 +130,15 @@ def _folder() -> str:
 
 # --- watching
 
-_active: list[PlaceWatch] = []
+# each step is atomic: other threads may begin and end meanwhile
+_active: dict[int, PlaceWatch] = {}
 _installed = False
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if not _active or event not in ("os.putenv", "os.unsetenv", "os.chdir"):
         return
-    for watch in tuple(_active):
+    for watch in tuple(_active.values()):
         if event == "os.chdir":
             _note_move(watch, arguments[0])
         else:
@@ -170,11 +171,11 @@ def watching() -> Iterator[PlaceWatch]:
         sys.addaudithook(_hook)
         _installed = True
     watch = PlaceWatch(_folder())
-    _active.append(watch)
+    _active[id(watch)] = watch
     try:
         yield watch
     finally:
-        _active[:] = [one for one in _active if one is not watch]
+        del _active[id(watch)]
         watch.end = _folder()
 
 

@@ -21,6 +21,8 @@ _MACHINERY = (
     *("/distributed/", "/dask/", "/tornado/", "/ipykernel/", "/jupyter_client/"),
     *("/zmq/", "/debugpy/", "/IPython/core/history.py", "/asyncio/", "/platform.py"),
     *("/ctypes/util.py", "/importlib/metadata/", "/psutil/"),
+    # another thread's call may hold its key while this one is recorded
+    *("/nbcache/storage/locks.py", "/nbcache/storage/flight.py"),
 )
 _IMPORTLIB = "<frozen importlib"
 _DYNAMIC_IMPORT = "/importlib/__init__.py"

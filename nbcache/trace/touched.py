@@ -283,7 +283,11 @@ class Trace:
         )
 
     def _all_found(self, store: str) -> tuple[Observed, ...]:
-        rows = dict(self._others)
+        rows = {
+            at: one
+            for at, one in self._others.items()
+            if at[0] != "exists" or not _is_below(os.path.abspath(at[1]), store)
+        }
         for path, found in self._found.items():
             if not _is_below(path, store):
                 rows["file", found.name] = self._settled(path, found)
