@@ -15,7 +15,7 @@ from nbcache.batch.run import Run
 from nbcache.batch.travelling import Travelling
 from nbcache.cache import Core, warn
 from nbcache.errors import BatchError, NbcacheError, UnstorableValue
-from nbcache.executors.attempt import attempt
+from nbcache.executors.attempt import attempt_here
 from nbcache.executors.drive import Drive
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.executors.pools import Pool, pool_of
@@ -127,7 +127,7 @@ class _Work:
         """Compute all in this process, in order."""
         for number, point in enumerate(self.points):
             wrapper = self.runs[number][0]._inside.wrapper
-            report = attempt(number, point, wrapper, self.cores[number])
+            report = attempt_here(number, point, wrapper, self.cores[number])
             if not self.heard(report):
                 return
 

@@ -278,9 +278,7 @@ def test_B05_results_without_the_code_that_made_them(tmp_path):
 def test_B07_query_by_parameter():
     """Equal, unequal, ordered, by list and by function; no condition is ignored."""
     batch = Batch("q")
-    batch.add_factorial_runs(
-        MyRun, {"A": [1, 2, 3], "B": [[1, 2], [3, 4]], "C": [min]}
-    )
+    batch.add_factorial_runs(MyRun, {"A": [1, 2, 3], "B": [[1, 2], [3, 4]], "C": [min]})
     found = batch.get_runs_with
     assert parameters(found(A=1)) == [(1, [1, 2]), (1, [3, 4])]
     assert parameters(found(A__ne=1, B=[3, 4])) == [(2, [3, 4]), (3, [3, 4])]
@@ -413,6 +411,7 @@ def test_B13_select_clear_and_recompute_single_runs(calls):
 
 
 # --- B14
+
 
 class E(Run):
     """A run that can fail."""
