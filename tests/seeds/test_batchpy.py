@@ -296,7 +296,8 @@ def test_B07_query_by_parameter():
 B08 = f"""{NEW}
 class K: pass
 b = Batch("h")
-ids = [MyRun(b, A=2, C=sum).id, MyRun(b, A=2, C=K).id, MyRun(b, B={{"x": 1, "y": 2}}).id]
+made = [{{"A": 2, "C": sum}}, {{"A": 2, "C": K}}, {{"B": {{"x": 1, "y": 2}}}}]
+ids = [MyRun(b, **one).id for one in made]
 assert MyRun(b, A=2.).id == MyRun(b, A=2.0000).id
 assert len(set(ids)) == 3
 print(ids)
