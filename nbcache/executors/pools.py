@@ -14,10 +14,9 @@ from concurrent.futures import (
 from contextlib import suppress
 from typing import Any
 
-import cloudpickle
-
 from nbcache.cache import warn
 from nbcache.executors.point import Report, Work
+from nbcache.executors.sending import packed
 from nbcache.executors.work import compute, computed, unframed
 
 __all__ = ["Pool", "pool_of"]
@@ -65,7 +64,7 @@ class Pool(ABC):
         Exception
             It cannot be.
         """
-        return cloudpickle.dumps(work)
+        return packed(work)
 
     def reports(self, future: Any) -> list[Report]:
         """Give what came of work that is done.

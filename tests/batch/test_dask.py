@@ -1,7 +1,6 @@
 """Runs on clusters of Dask: real schedulers, workers in processes of their own."""
 
 import os
-import sys
 
 import pytest
 from pools import run
@@ -51,7 +50,7 @@ with cluster(2, threads=2) as client:
 
 
 def test_an_array_and_its_transpose_are_two_runs(tmp_path):
-    """Dask's own tokens are the same for both, and would give one the other's result."""
+    """Dask's own tokens are the same, and would give one the other's result."""
     told, _ = run(
         tmp_path,
         """

@@ -311,9 +311,14 @@ def closure(k):
     def inner(x):
         return {"value": helper(x) * k, "pid": os.getpid()}
     return inner
-def study(target):
+def applied(x, function, model):
+    return {"value": function(x) * model.k, "pid": os.getpid()}
+class Model:
+    def __init__(self, k):
+        self.k = k
+def study(target, **more):
     batch = Batch("study")
-    batch.add_factorial_runs(target, {"x": range(4)})
+    batch.add_factorial_runs(target, {"x": range(4), **more})
     batch(workers=2, progress=False)
     assert all(one != os.getpid() for one in batch.get_res("pid"))
     assert len(batch) == sum(batch.rundone)
@@ -328,6 +333,11 @@ def test_a_notebook_gives_its_functions_and_classes_to_workers(tmp_path):
         ask = "print(study(Study), study(closure(2)))"
         told = kernel.run(ask)
         assert told.stdout == "[3, 4, 5, 6] [6, 8, 10, 12]\n", told.traceback
+        told = kernel.run(
+            "class Other(Model):\n    pass\ndef twice(x):\n    return 2 * helper(x)\n"
+            "print(study(applied, function=[twice], model=[Other(3)]))\n"
+        )
+        assert told.stdout == "[18, 24, 30, 36]\n", told.traceback
         told = kernel.run(f"LIMIT = 4\n{ask}")
         assert told.stdout == "[4, 5, 6, 7] [8, 10, 12, 14]\n", told.traceback
         told = kernel.run(f"def helper(x):\n    return -x\n{ask}")
