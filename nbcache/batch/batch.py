@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,8 +127,13 @@ class Batch:
         TypeError
             It cannot be called, or needs another parameter.
         """
-        given = _named(parameters)
-        return self._added(self._made(target, given))
+        return self._added(self._checked(target, _named(parameters)))
+
+    def _checked(self, target: Any, given: dict[str, Any]) -> Run:
+        run = self._made(target, given)
+        if not isinstance(target, Run):
+            self._wrapper(run._inside.callee, run._inside.core)  # refuses generators
+        return run
 
     def _made(self, target: Any, given: dict[str, Any]) -> Run:
         if isinstance(target, Run):
@@ -187,7 +192,7 @@ class Batch:
         return self._add_all(target, list(adding.rows(rows, _positional(target))))
 
     def _add_all(self, target: Any, rows: list[dict[str, Any]]) -> list[Run]:
-        made = [self._made(target, row) for row in rows]
+        made = [self._checked(target, row) for row in rows]
         return [self._added(run) for run in made]
 
     def add_resultrun(self, id: Any) -> list[Run]:
@@ -199,7 +204,11 @@ class Batch:
             There is no such result.
         ValueError
             Runs that differ have an id.
+        TypeError
+            That is no id.
         """
+        if not isinstance(id, str | Key | Iterable):
+            raise TypeError(f"a result is added by its id or key, not {id!r}")
         wanted = [id] if isinstance(id, str | Key) else list(id)
         core = self.cache_core
         results = Results(core)

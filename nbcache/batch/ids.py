@@ -25,7 +25,8 @@ def save(
     format: str,
 ) -> Path:
     """Write ids to a file, whole or not at all; see `Batch.save_ids`."""
-    path = Path(f"{name}_ids") if filename is None else Path(filename)
+    own = f"{name.replace(os.sep, '_')}_ids"
+    path = Path(own if filename is None else filename)
     form = path.suffix[1:] if filename is not None and path.suffix else format
     if form not in _FORMATS:
         raise ValueError(f"ids are written as {', '.join(_FORMATS)}, not {form!r}")

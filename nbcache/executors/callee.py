@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import FunctionType
 from typing import Any
 
 from nbcache.cache import Core
@@ -93,12 +94,14 @@ class Callee:
         if isinstance(target, BoundFunction):
             target = target.__func__
         if isinstance(target, Wrapper):
-            options = replace(target._options, core=core, name=target._own_name)
+            options = replace(target._options, core=core)
             return type(target)(target.__wrapped__, options)
         if self.identity and not self._is_hashable():
             return self._vouched(core)
         version = self.identity or None
-        options = Options(core, name=self.name, version=version)
+        # plain functions have the keys that they have when they are cached
+        name = None if isinstance(target, FunctionType) else self.name
+        options = Options(core, name=name, version=version)
         made: Wrapper[..., Any] = decorate(self.function, options)
         return made
 

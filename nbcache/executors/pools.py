@@ -300,7 +300,7 @@ def pool_of(executor: Any, workers: Any) -> Pool | None:
         return Dask(executor)
     if isinstance(executor, ThreadPoolExecutor):
         return Threads(executor)
-    if callable(getattr(executor, "submit", None)):
+    if callable(getattr(executor, "submit", None)) and not isinstance(executor, type):
         return Processes(executor)
     raise TypeError(
         "executor is None, an object with submit() such as those of "

@@ -20,12 +20,15 @@ def test_notebook_is_the_same_and_far_faster_from_the_cache(
     path, tmp_path, monkeypatch, capsys
 ):
     """Cold and warm show the same, every look-up hits, and it is worth the while."""
+    if path.stem == "batches":
+        pytest.importorskip("distributed")
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     status = demo.run(notebook=path)
     report = capsys.readouterr().out
     assert status == 0, report
     times_faster = float(re.search(r"([\d.e+]+) times faster", report)[1])
-    assert times_faster >= 20, report
+    # runs that others compute are no cells of the notebook
+    assert times_faster >= (2 if path.stem == "batches" else 20), report
 
 
 @each_notebook
