@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from nbcache.batch.failures import Failure, drop_failure, read_failure
-from nbcache.batch.identity import digest_id
+from nbcache.batch.failures import Failure, drop_failure, keep_failure, read_failure
+from nbcache.batch.identity import digest_id, state_of
 from nbcache.batch.parameters import kept_parameters
 from nbcache.cache import Core
 from nbcache.candidates import Candidates
@@ -18,7 +18,7 @@ from nbcache.cores import default_core
 from nbcache.decorator.failures import unwanted
 from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import NotCached, UnhashableValue
-from nbcache.executors.attempt import attempt
+from nbcache.executors.attempt import attempt_here
 from nbcache.executors.callee import Callee
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.outcome import Hit, Request
@@ -159,7 +159,13 @@ class Run:
     @property
     def id(self) -> str:
         """32 hexadecimal digits that name and parameters make, unchanged by edits."""
-        return digest_id(self._inside.callee.name, self.parameters, self.index)
+        name = self._inside.callee.name
+        return digest_id(name, self.parameters, self.index, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Give what tells runs apart besides their parameters."""
+        callee = self._inside.callee
+        return self._own() if callee.is_class else state_of(callee.target)
 
     @property
     def key(self) -> str:
@@ -263,9 +269,7 @@ class Run:
 
     def _given(self) -> str:
         """Digest parameters and state, but no code: what tells two runs of one id."""
-        target = self._inside.callee.target
-        own = self._own() if self._inside.callee.is_class else vars_of(target)
-        return digest_id(self._inside.callee.name, {**own, **self.parameters}, None)
+        return digest_id(self._inside.callee.name, self.parameters, None, self._state())
 
     def __call__(self) -> Any:
         """Give the result: the stored one, or what a run computes.
@@ -279,10 +283,16 @@ class Run:
             return self._inside.held[0]
         core = self._inside.core()
         point, _ = self._point()
-        report = attempt(0, point, self._inside.wrapper, core)
+        report = attempt_here(0, point, self._inside.wrapper, core)
         self._heard(report)
+        is_kept = point.keep and bool(point.key)
         if report.failed is not None:
+            if is_kept:
+                failure = keep_failure(core, self, point.key, report.failed)
+                self._inside.failure = failure
             raise report.failed.error
+        if is_kept:
+            drop_failure(core, point.key)
         return self.load()
 
     def _heard(self, report: Report) -> None:
@@ -355,9 +365,11 @@ class Run:
     def error(self) -> Failure | None:
         """What the last attempt raised; None if it did not fail."""
         inside = self._inside
-        if inside.failure is not None or not inside.saveresult:
+        if not inside.saveresult:
             return inside.failure
-        return None if self.done else read_failure(inside.core(), self)
+        if self.done:
+            return None
+        return inside.failure or read_failure(inside.core(), self)
 
     def clear(self) -> bool:
         """Delete the result; say whether there was one."""
@@ -412,11 +424,6 @@ class CallRun(Run):
 
     def __copy__(self) -> Self:
         return self
-
-
-def vars_of(target: Any) -> dict[str, Any]:
-    """Give the attributes of a callable object; none of a function."""
-    return {} if inspect.isroutine(target) else dict(getattr(target, "__dict__", {}))
 
 
 def _short(value: Any) -> str:

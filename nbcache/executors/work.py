@@ -18,7 +18,7 @@ from nbcache import config
 from nbcache.cache import Core
 from nbcache.cores import core_with
 from nbcache.errors import NbcacheError
-from nbcache.executors.attempt import OtherKey, attempt, failed_report
+from nbcache.executors.attempt import OtherKey, attempt, attempt_here, failed_report
 from nbcache.executors.point import Point, Report, Work
 from nbcache.executors.sending import unpacked
 from nbcache.storage.described import package_versions
@@ -66,6 +66,8 @@ def _computed(number: int, point: Point, work: Work) -> Report:
     canary = work.canaries.get(point.folder, "")
     place = _place(point.folder, point.settings, canary)
     wrapper = point.callee.wrapper(lambda: place.core)
+    if not work.home:
+        return attempt_here(number, point, wrapper, place.core)
     try:
         return attempt(number, point, wrapper, place.core, sees_store=place.sees_store)
     except OtherKey as error:
