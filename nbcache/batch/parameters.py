@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nbcache.decorator.arguments import packed, unpacked
+from nbcache.decorator.arguments import CALL_BYTES, packed, unpacked
 from nbcache.errors import NbcacheError
 from nbcache.keys import secret
 from nbcache.keys.summary import summarise
@@ -56,6 +56,7 @@ def _read(name: str, plain: Any, text: str) -> Any:
     if plain is None:
         return text
     try:
-        return unpacked(plain)[name]
-    except (NbcacheError, LookupError, TypeError, ValueError):
+        # a listing tells what nobody has verified
+        return unpacked(plain, most_bytes=4 * CALL_BYTES)[name]
+    except (NbcacheError, LookupError, TypeError, ValueError, RecursionError):
         return text

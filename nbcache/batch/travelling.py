@@ -79,7 +79,7 @@ class Travelling:
         traceback: TracebackType | None,
     ) -> None:
         for core, key in self._made:
-            core.store.drop(key)
+            core.store.withdraw(key)
 
     def work(self, points: list[tuple[int, Point]]) -> Work:
         """Give some points as they are sent."""

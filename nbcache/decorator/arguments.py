@@ -78,8 +78,13 @@ def unpacked_arguments(call: Any) -> tuple[list[Any], dict[str, Any]]:
     return values["args"], values["kwargs"]
 
 
-def unpacked(plain: Any) -> dict[str, Any]:
+def unpacked(plain: Any, *, most_bytes: int | None = None) -> dict[str, Any]:
     """Read back what `packed` gave.
+
+    Parameters
+    ----------
+    most_bytes : int, optional
+        For what nobody may have signed: only data is read, and no more of it.
 
     Raises
     ------
@@ -93,4 +98,4 @@ def unpacked(plain: Any) -> dict[str, Any]:
         data = io.BytesIO(base64.b64decode(plain["members"][name]))
         return np.asarray(np.load(data, allow_pickle=False))
 
-    return codec.decode(plain["tree"], read)
+    return codec.decode(plain["tree"], read, most_bytes=most_bytes)

@@ -171,6 +171,10 @@ class Catalog:
                 path.unlink()
                 self.index.remove([path.name])
 
+    def withdraw(self, key: str) -> None:
+        """Delete an entry that was there for a while only, wherever it was put."""
+        self.drop(key)
+
     def clear(self) -> int:
         """Delete all entries that are not pinned; give how many there were.
 

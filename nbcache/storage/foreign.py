@@ -225,6 +225,8 @@ def _texts(value: Any) -> bool:
 _STATE: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("names", "deleted", "seeded", "drawn", "unkept"), _texts),
     **dict.fromkeys(("result", "text", "pyplot"), lambda value: type(value) is str),
+    # of a run of a batch; its parameters are decoded as data alone
+    "run": lambda value: type(value) is dict,
     # where an entry says that it came from
     "imported": lambda value: type(value) is dict and _texts(list(value.values())),
 }

@@ -166,6 +166,12 @@ class SharedStore(Store):
             self.remote.tell(f"a result is not shared with {self.remote.url}: {kind}")
             return stored
 
+    def withdraw(self, key: str) -> None:
+        """Delete an entry that was there for a while only, here and behind."""
+        super().withdraw(key)
+        with suppress(RemoteError):
+            self.remote.delete(self.objects.name(key, ""))
+
     def _share(self, stored: Entry, slug: str, overwrite: bool) -> Entry:
         path = self.place.entry(stored.key, slug)
         with self._copied(path) as (data, digest):
