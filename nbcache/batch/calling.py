@@ -115,7 +115,7 @@ class _Work:
             core = run._inside.core()
             if is_done:
                 self.done += 1
-                self._finish(run, core, point)
+                self._finish(run.id, core, point)
                 continue
             call = (point.key, point.folder, point.keep) if point.key else id(run)
             if call in known:
@@ -168,13 +168,15 @@ class _Work:
         if report.entry is not None and report.content is not None:
             self._store(report, point, core)
         failed = report.status == FAILED
+        first, *_ = self.runs[number]
         for run in self.runs[number]:
             run._heard(report)
             if failed:
                 self._fail(run, report, point, core)
             else:
                 self.done += 1
-                self._finish(run, core, point)
+                known = point.state["run"]["id"] if run is first else run.id
+                self._finish(known, core, point)
             if self.bar is not None:
                 self.bar.update()
         if not failed and point.keep:
@@ -210,9 +212,9 @@ class _Work:
                 "Keep the cache in a folder that all of them share, or use remote="
             )
 
-    def _finish(self, run: Run, core: Core, point: Point) -> None:
+    def _finish(self, id: str, core: Core, point: Point) -> None:
         if point.keep and point.key:
-            self.finished.append((core, Listed(run.id, point.key)))
+            self.finished.append((core, Listed(id, point.key)))
 
     def enter(self) -> None:
         """Note which runs are finished, in the order of the batch."""
