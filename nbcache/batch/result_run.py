@@ -15,7 +15,7 @@ from nbcache.cache import Core
 from nbcache.decorator.references import loaded
 from nbcache.errors import NotCached, UnknownName
 from nbcache.keys.key import Key
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import FAILURE, Entry
 
 if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
@@ -165,7 +165,7 @@ class Results:
         self._by_id: dict[str, list[Entry]] = {}
         self._by_key: dict[str, list[Entry]] = {}
         for entry in core.store.entries():
-            if entry.kind == "failure":
+            if entry.kind == FAILURE:
                 continue
             for key in {entry.key, entry.lookup} - {""}:
                 self._by_key.setdefault(key, []).append(entry)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from nbcache.storage.entry import IMPORTED, Entry
+from nbcache.storage.entry import FAILURE, IMPORTED, Entry
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index, stored_text
@@ -106,7 +106,8 @@ class Catalog:
 
     def computed(self, name: str, limit: int = -1) -> list[Entry]:
         """Give the entries of a name that code of that name computed; see `by_name`."""
-        return [one for one in self.by_name(name, limit) if one.kind != IMPORTED]
+        others = (IMPORTED, FAILURE)
+        return [one for one in self.by_name(name, limit) if one.kind not in others]
 
     def _is_there(self, entry: Entry) -> bool:
         return os.path.exists(self._file(entry))
