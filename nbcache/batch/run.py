@@ -126,7 +126,7 @@ class Run:
         if inside.batch is not batch:
             inside.batch, inside.core = batch, batch._core_of(inside.callee)
             inside.__dict__.pop("wrapper", None)
-        inside.index = index
+        inside.callee, inside.index = batch._shared(inside.callee), index
 
     # --- what it is
 
