@@ -72,6 +72,7 @@ class Batch:
         self.path = None if path is None else Path(path).expanduser().absolute()
         self.saveresult = saveresult
         self.run: list[Run] = []
+        self._callees: dict[tuple[int, str], Callee] = {}
         self._wrappers: dict[Any, Wrapper[..., Any]] = {}
         # by the folder of a store: what was finished there, by place in the batch
         self._finished: dict[Any, tuple[Core, dict[int, Listed]]] = {}
@@ -90,6 +91,11 @@ class Batch:
         if own is not None and self.cache is None and self.path is None:
             return own
         return lambda: self.cache_core
+
+    def _shared(self, callee: Callee) -> Callee:
+        """Give one callee for all runs of a target: it is pickled once for many."""
+        # its target is held, so that the id stays its own
+        return self._callees.setdefault((id(callee.target), callee.identity), callee)
 
     def _wrapper(self, callee: Callee, core: Callable[[], Core]) -> Wrapper[..., Any]:
         """Give the cached function of a callee, made once."""

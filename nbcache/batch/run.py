@@ -126,7 +126,7 @@ class Run:
         if inside.batch is not batch:
             inside.batch, inside.core = batch, batch._core_of(inside.callee)
             inside.__dict__.pop("wrapper", None)
-        inside.index = index
+        inside.callee, inside.index = batch._shared(inside.callee), index
 
     # --- what it is
 
@@ -222,20 +222,12 @@ class Run:
         """Give the call, and what is asked of the store; None if it has no key."""
         inside = self._inside
         wrapper, core = inside.wrapper, inside.core()
-        batch = inside.batch.name if inside.batch is not None else ""
-        private = wrapper._options.private
-        given = kept_parameters(self.parameters, private=private)
-        told = {"id": self.id, "batch": batch, "parameters": given}
-        told["given"] = self._given()
         point = Point(
             inside.callee,
             self._args(),
             self._kwargs(),
             key="",
-            label=repr(self)
-            if inside.index is None
-            else f"run {inside.index} {self!r}",
-            state={"run": told},
+            label="",
             folder=str(core.store.folder),
             settings=core.settings,
             keep=inside.saveresult and not wrapper._is_off(core),
@@ -252,20 +244,37 @@ class Run:
     def _looked_up(self, refresh: bool) -> tuple[Point, bool]:
         """Give the call, and whether it need not be made."""
         point, request = self._point(refresh)
-        if self._inside.held is not None and not refresh:
-            return point, True
-        if request is None or point.refresh or not point.keep:
-            return point, False
+        is_done = not refresh and self._inside.held is not None
+        if not is_done:
+            is_done = request is not None and self._is_stored(point, request)
+        if not is_done:
+            self._describe(point)
+        return point, is_done
+
+    def _is_stored(self, point: Point, request: Request) -> bool:
         core = self._inside.core()
-        if core.store.trust == "none":
-            return point, False
+        if point.refresh or not point.keep or core.store.trust == "none":
+            return False
         found = Candidates(core.store, request).find()
         if not isinstance(found, Hit):
-            return point, False
+            return False
         found.opened.close()
-        entry = found.opened.entry
         wanted = self._inside.wrapper._options.cache_exceptions
-        return point, not unwanted(entry, wanted)
+        return not unwanted(found.opened.entry, wanted)
+
+    def _describe(self, point: Point) -> None:
+        """Enter what only a call that is made needs: what is told and kept of it."""
+        inside = self._inside
+        private = inside.wrapper._options.private
+        told = {
+            "id": self.id,
+            "batch": inside.batch.name if inside.batch is not None else "",
+            "parameters": kept_parameters(self.parameters, private=private),
+            "given": self._given(),
+        }
+        index = inside.index
+        point.label = repr(self) if index is None else f"run {index} {self!r}"
+        point.state = {"run": told}
 
     def _given(self) -> str:
         """Digest parameters and state, but no code: what tells two runs of one id."""
@@ -283,6 +292,7 @@ class Run:
             return self._inside.held[0]
         core = self._inside.core()
         point, _ = self._point()
+        self._describe(point)
         report = attempt_here(0, point, self._inside.wrapper, core)
         self._heard(report)
         is_kept = point.keep and bool(point.key)
