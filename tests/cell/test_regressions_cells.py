@@ -76,6 +76,26 @@ CASES = {
         "open(path).read()",
         "appends to",
     ),
+    "an attribute of a function that it imports in a branch": Case(
+        "",
+        "if True:\n    from regmod2 import add\n    add.note = 2",
+        "import regmod2; vars(regmod2.add)",
+        "no hit can repeat",
+        modules={"regmod2": MODULE},
+    ),
+    "an attribute of a method of a class that it imports": Case(
+        "",
+        "from regmod3 import C\nC.m.note = 2",
+        "import regmod3; vars(regmod3.C.m)",
+        "no hit can repeat",
+        modules={"regmod3": "class C:\n    def m(self): return 1\n"},
+    ),
+    "a function to which its module gives an attribute": Case(
+        "",
+        "if True:\n    from regmod4 import f\n    y = f()",
+        "y, f.note",
+        modules={"regmod4": "def f(): return 1\nf.note = 3\n"},
+    ),
     "an attribute of a class": Case(CLASS, "M.k = 5", "M.k"),
     "a class that counts": Case(CLASS, "y = 1 if M() else 0", "M.k"),
     "an attribute of a module": Case(
