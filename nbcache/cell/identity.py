@@ -164,16 +164,17 @@ def _refusal(
         for name in flow.DYNAMIC_NAMES & set(found.reads) & hiding
         if namespace.get(name, getattr(builtins, name)) is getattr(builtins, name)
     )
-    dynamic = [f"{name}()" for name in dynamic]
-    dynamic += sorted(uses.attributes(seen) & uses.HIDING_ATTRIBUTES)
-    dynamic += sorted(name for name in found.reads if _is_main(namespace.get(name)))
-    if dynamic or _imports_main(seen):
-        return f"{', '.join(dynamic) or '__main__'} hides which names it reads"
+    if dynamic:
+        return f"{', '.join(dynamic)}() hides which names it reads"
     if expansion.unknown and not trusted:
         return (
             f"what {', '.join(expansion.unknown)} reads cannot be seen. If it reads "
             "nothing that changes: --trust-magics"
         )
+    whole = sorted(uses.attributes(seen) & uses.HIDING_ATTRIBUTES)
+    whole += sorted(name for name in found.reads if _is_main(namespace.get(name)))
+    if whole or _imports_main(seen):
+        return f"{', '.join(whole) or '__main__'} hides which names it reads"
     return lasting_call(tree, namespace)
 
 

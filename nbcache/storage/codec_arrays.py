@@ -332,10 +332,10 @@ def _share_live(places: list[_Place], live: list[Array], encoder: Encoder) -> No
         for base in live:
             if sharing.cover([base, place.array]) == 0 and not place.fixed:
                 node = encoder.live.node(base)
-                place.node[:2] = [
-                    "view",
-                    lent.live_view(place.array, place.spec, base, node),
-                ]
+                content = lent.live_view(place.array, place.spec, base, node)
+                # that one may become read-only after this was made
+                content[2][3] = sharing.is_writeable(place.array) and sharing.MUST
+                place.node[:2] = ["view", content]
                 place.done = True
                 break
         else:

@@ -76,7 +76,10 @@ def _view(decoder: Decoder, content: Any) -> Array:
         here = [spec_of(base.dtype), list(base.shape), list(base.strides)]
         if here != layout[0]:
             raise Unresolved("an array that the entry refers to is laid out anew")
-    return sharing.strided(base, dtype_of(spec, objects=True), view)
+    array = sharing.strided(base, dtype_of(spec, objects=True), view)
+    if view[3] == sharing.MUST and not sharing.is_writeable(array):
+        raise Unresolved("an array that the entry refers to is read-only now")
+    return array
 
 
 def _spread(decoder: Decoder, content: Any) -> Array:

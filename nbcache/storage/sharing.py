@@ -14,6 +14,7 @@ import numpy as np
 from nbcache.storage.codec_nodes import Array
 
 __all__ = [
+    "MUST",
     "View",
     "cover",
     "extent",
@@ -30,6 +31,8 @@ __all__ = [
 
 # [offset in bytes, shape, strides in bytes, writable]
 View = list[Any]
+# in place of writable: what it is a view of must be writable too (True is 1)
+MUST: Final = 2
 
 # exact overlap of strided arrays is a hard problem; beyond this they count as shared
 _MOST_WORK: Final[Any] = 1000
