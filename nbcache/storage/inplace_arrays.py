@@ -54,7 +54,9 @@ class _Array(Form):
         if not is_writeable(value):
             value.flags.writeable = True
         np.copyto(value, array)
-        value.flags.writeable = writeable
+        # numpy refuses to set the flag of some views, even to what it is
+        if writeable != is_writeable(value):
+            value.flags.writeable = writeable
 
 
 class _Objects(_Array):

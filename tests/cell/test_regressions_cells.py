@@ -111,6 +111,12 @@ CASES = {
         "B.setflags(write=False)\nm = {'k': B[1:]}",
         "m['k'].flags.writeable, B.flags.writeable, np.shares_memory(m['k'], B)",
     ),
+    "an array of objects, of which a hit made a view": Case(
+        "import numpy as np\nA = np.array([[], None], dtype=object)\n"
+        "get_ipython().run_cell('%%cached view\\nw = A.T')",
+        "v = w.ravel().copy()\nA[0] = 2",
+        "v.tolist(), A.tolist(), w.tolist()",
+    ),
     "an array that the cell makes writable": Case(
         "import numpy as np\nB = np.arange(6.0)\nB.setflags(write=False)",
         "B.setflags(write=True)\nB[2] = 7",
