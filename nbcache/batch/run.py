@@ -27,7 +27,7 @@ from nbcache.storage.entry import Entry
 if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
 
-__all__ = ["CallRun", "Run"]
+__all__ = ["Run"]
 
 
 _OURS = frozenset({"_inside", "_origin"})
@@ -320,8 +320,7 @@ class Run:
         """Whether there is a result that a run made now would give."""
         if self._inside.held is not None:
             return True
-        entry = self._entry()
-        return entry is not None
+        return self._entry() is not None
 
     def _entry(self) -> Entry | None:
         """Give the entry of the result, if that may be used."""
@@ -392,48 +391,8 @@ class Run:
             return was_held
         drop_failure(inside.core(), key)
         named = store.by_name(inside.callee.name)
-        return bool(
-            store.delete([one for one in named if key in (one.key, one.lookup)])
-            or was_held
-        )
-
-
-class CallRun(Run):
-    """A run of a function, or of another callable.
-
-    Attributes of a callable object are those of the run too.
-    """
-
-    def __init__(
-        self,
-        batch: Batch | None,
-        target: Any,
-        parameters: Mapping[str, Any],
-        *,
-        saveresult: bool = True,
-    ) -> None:
-        own = None if inspect.isroutine(target) else getattr(target, "id", None)
-        identity = "" if own is None or callable(own) else str(own)
-        self._begin(batch, saveresult, Callee(target, identity), parameters)
-
-    @property
-    def target(self) -> Any:
-        """What is called."""
-        return self._inside.callee.target
-
-    @property
-    def id(self) -> str:
-        """The id that the callable has, else as of any run."""
-        return self._inside.callee.identity or super().id
-
-    def __getattr__(self, name: str) -> Any:
-        """Give an attribute of what is called."""
-        if name.startswith("_") or "_inside" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self.target, name)
-
-    def __copy__(self) -> Self:
-        return self
+        own = [one for one in named if key in (one.key, one.lookup)]
+        return bool(store.delete(own)) or was_held
 
 
 def _short(value: Any) -> str:
