@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from nbcache.batch import adding, frame, ids
 from nbcache.batch.calling import call_runs
 from nbcache.batch.listed import Listed, listed
+from nbcache.batch.making import made, named, positional
 from nbcache.batch.result_run import ResultRun, Results
-from nbcache.batch.run import CallRun, Run
+from nbcache.batch.run import Run
 from nbcache.batch.selecting import chosen_runs, runs_with
 from nbcache.cache import Core
 from nbcache.cores import core_of, default_core
-from nbcache.decorator.options import signature_of
 from nbcache.decorator.wrapper import Wrapper
-from nbcache.executors.callee import Callee, require_known
+from nbcache.executors.callee import Callee
 from nbcache.keys.key import Key
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ class Batch:
         self.path = None if path is None else Path(path).expanduser().absolute()
         self.saveresult = saveresult
         self.run: list[Run] = []
+        self._callees: dict[tuple[int, str], Callee] = {}
         self._wrappers: dict[Any, Wrapper[..., Any]] = {}
         # by the folder of a store: what was finished there, by place in the batch
         self._finished: dict[Any, tuple[Core, dict[int, Listed]]] = {}
@@ -90,6 +90,11 @@ class Batch:
         if own is not None and self.cache is None and self.path is None:
             return own
         return lambda: self.cache_core
+
+    def _shared(self, callee: Callee) -> Callee:
+        """Give one callee for all runs of a target: it is pickled once for many."""
+        # its target is held, so that the id stays its own
+        return self._callees.setdefault((id(callee.target), callee.identity), callee)
 
     def _wrapper(self, callee: Callee, core: Callable[[], Core]) -> Wrapper[..., Any]:
         """Give the cached function of a callee, made once."""
@@ -127,31 +132,13 @@ class Batch:
         TypeError
             It cannot be called, or needs another parameter.
         """
-        return self._added(self._checked(target, _named(parameters)))
+        return self._added(self._checked(target, named(parameters)))
 
     def _checked(self, target: Any, given: dict[str, Any]) -> Run:
-        run = self._made(target, given)
+        run = made(self, target, given)
         if not isinstance(target, Run):
             self._wrapper(run._inside.callee, run._inside.core)  # refuses generators
         return run
-
-    def _made(self, target: Any, given: dict[str, Any]) -> Run:
-        if isinstance(target, Run):
-            if given:
-                raise TypeError(f"{target!r} has its parameters already")
-            return target
-        if isinstance(target, type) and issubclass(target, Run):
-            return target(self, saveresult=self.saveresult, **given)
-        if isinstance(target, type):
-            target, given = _instance(target, given), {}
-        if not callable(target):
-            raise TypeError(
-                "a run is a subclass of nbcache.Run, a function or another callable, "
-                f"not {type(target).__name__}"
-            )
-        if inspect.iscoroutinefunction(getattr(target, "__wrapped__", target)):
-            raise TypeError(f"{target!r} is awaited: give a function that is called")
-        return CallRun(self, target, given, saveresult=self.saveresult)
 
     def _added(self, run: Run) -> Run:
         if any(run is one for one in self.run):
@@ -176,7 +163,7 @@ class Batch:
         UnknownParameter, TypeError, ValueError
             As of `add_run`, or a parameter has no values; nothing is added then.
         """
-        return self._add_all(target, list(adding.factorial(_named(parameters))))
+        return self._add_all(target, list(adding.factorial(named(parameters))))
 
     def add_runs(self, target: Any, rows: Any) -> list[Run]:
         """Add a run for each row of a frame, or dict or tuple of an iterable.
@@ -189,11 +176,11 @@ class Batch:
         UnknownParameter, TypeError, ValueError
             As of `add_run`, or no rows can be told; nothing is added then.
         """
-        return self._add_all(target, list(adding.rows(rows, _positional(target))))
+        return self._add_all(target, list(adding.rows(rows, positional(target))))
 
     def _add_all(self, target: Any, rows: list[dict[str, Any]]) -> list[Run]:
-        made = [self._checked(target, row) for row in rows]
-        return [self._added(run) for run in made]
+        runs = [self._checked(target, row) for row in rows]
+        return [self._added(run) for run in runs]
 
     def add_resultrun(self, id: Any) -> list[Run]:
         """Add stored results by the ids or keys of their runs: one, or several.
@@ -404,48 +391,6 @@ class Batch:
     def __repr__(self) -> str:
         count = len(self.run)
         return f"<batch {self.name!r} of {count} run{'' if count == 1 else 's'}>"
-
-
-def _named(parameters: Any) -> dict[str, Any]:
-    if parameters is None:
-        return {}
-    if not isinstance(parameters, Mapping):
-        raise TypeError(
-            "parameters are a dict of names and values, not "
-            f"{type(parameters).__name__}"
-        )
-    wrong = [name for name in parameters if not isinstance(name, str)]
-    if wrong:
-        raise TypeError(f"parameters have names, not {wrong[0]!r}")
-    return dict(parameters)
-
-
-def _positional(target: Any) -> list[str]:
-    """Give the names of parameters in the order in which they are given."""
-    is_run = isinstance(target, type) and issubclass(target, Run)
-    own = isinstance(target, type) and not is_run
-    signature = signature_of(target) if own else Callee(target).signature
-    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return [name for name, one in signature.parameters.items() if one.kind in kinds]
-
-
-def _instance(kind: type, given: dict[str, Any]) -> Any:
-    """Make an object that is called without arguments.
-
-    Raises
-    ------
-    UnknownParameter
-        The class takes no such parameter.
-    TypeError
-        Its instances cannot be called.
-    """
-    if not any("__call__" in vars(base) for base in kind.__mro__):
-        raise TypeError(
-            f"instances of {kind.__name__} cannot be called: subclass nbcache.Run, or "
-            "give it a method __call__(self)"
-        )
-    require_known(kind, given)
-    return kind(**given)
 
 
 def _store_folder(folder: str | os.PathLike[str]) -> Path:

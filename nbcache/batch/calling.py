@@ -115,7 +115,7 @@ class _Work:
             core = run._inside.core()
             if is_done:
                 self.done += 1
-                self._finish(run, point)
+                self._finish(run, run.id, point)
                 continue
             call = (point.key, point.folder, point.keep) if point.key else id(run)
             if call in known:
@@ -168,13 +168,15 @@ class _Work:
         if report.entry is not None and report.content is not None:
             self._store(report, point, core)
         failed = report.status == FAILED
+        first, *_ = self.runs[number]
         for run in self.runs[number]:
             run._heard(report)
             if failed:
                 self._fail(run, report, point, core)
             else:
                 self.done += 1
-                self._finish(run, point)
+                known = point.state["run"]["id"] if run is first else run.id
+                self._finish(run, known, point)
             if self.bar is not None:
                 self.bar.update()
         if not failed and point.keep:
@@ -210,11 +212,11 @@ class _Work:
                 "Keep the cache in a folder that all of them share, or use remote="
             )
 
-    def _finish(self, run: Run, point: Point) -> None:
+    def _finish(self, run: Run, id: str, point: Point) -> None:
         if point.keep and point.key:
             core = run._inside.core()
             known = self.batch._finished.setdefault(core.store.folder, (core, {}))[1]
-            known[run.index or 0] = Listed(run.id, point.key)
+            known[run.index or 0] = Listed(id, point.key)
 
     def end(self) -> None:
         """Note which runs are finished; say which results were not stored, and why."""

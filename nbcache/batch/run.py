@@ -27,7 +27,7 @@ from nbcache.storage.entry import Entry
 if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
 
-__all__ = ["CallRun", "Run"]
+__all__ = ["Run"]
 
 
 _OURS = frozenset({"_inside", "_origin"})
@@ -126,7 +126,7 @@ class Run:
         if inside.batch is not batch:
             inside.batch, inside.core = batch, batch._core_of(inside.callee)
             inside.__dict__.pop("wrapper", None)
-        inside.index = index
+        inside.callee, inside.index = batch._shared(inside.callee), index
 
     # --- what it is
 
@@ -222,20 +222,12 @@ class Run:
         """Give the call, and what is asked of the store; None if it has no key."""
         inside = self._inside
         wrapper, core = inside.wrapper, inside.core()
-        batch = inside.batch.name if inside.batch is not None else ""
-        private = wrapper._options.private
-        given = kept_parameters(self.parameters, private=private)
-        told = {"id": self.id, "batch": batch, "parameters": given}
-        told["given"] = self._given()
         point = Point(
             inside.callee,
             self._args(),
             self._kwargs(),
             key="",
-            label=repr(self)
-            if inside.index is None
-            else f"run {inside.index} {self!r}",
-            state={"run": told},
+            label="",
             folder=str(core.store.folder),
             settings=core.settings,
             keep=inside.saveresult and not wrapper._is_off(core),
@@ -252,20 +244,37 @@ class Run:
     def _looked_up(self, refresh: bool) -> tuple[Point, bool]:
         """Give the call, and whether it need not be made."""
         point, request = self._point(refresh)
-        if self._inside.held is not None and not refresh:
-            return point, True
-        if request is None or point.refresh or not point.keep:
-            return point, False
+        is_done = not refresh and self._inside.held is not None
+        if not is_done:
+            is_done = request is not None and self._is_stored(point, request)
+        if not is_done:
+            self._describe(point)
+        return point, is_done
+
+    def _is_stored(self, point: Point, request: Request) -> bool:
         core = self._inside.core()
-        if core.store.trust == "none":
-            return point, False
+        if point.refresh or not point.keep or core.store.trust == "none":
+            return False
         found = Candidates(core.store, request).find()
         if not isinstance(found, Hit):
-            return point, False
+            return False
         found.opened.close()
-        entry = found.opened.entry
         wanted = self._inside.wrapper._options.cache_exceptions
-        return point, not unwanted(entry, wanted)
+        return not unwanted(found.opened.entry, wanted)
+
+    def _describe(self, point: Point) -> None:
+        """Enter what only a call that is made needs: what is told and kept of it."""
+        inside = self._inside
+        private = inside.wrapper._options.private
+        told = {
+            "id": self.id,
+            "batch": inside.batch.name if inside.batch is not None else "",
+            "parameters": kept_parameters(self.parameters, private=private),
+            "given": self._given(),
+        }
+        index = inside.index
+        point.label = repr(self) if index is None else f"run {index} {self!r}"
+        point.state = {"run": told}
 
     def _given(self) -> str:
         """Digest parameters and state, but no code: what tells two runs of one id."""
@@ -283,6 +292,7 @@ class Run:
             return self._inside.held[0]
         core = self._inside.core()
         point, _ = self._point()
+        self._describe(point)
         report = attempt_here(0, point, self._inside.wrapper, core)
         self._heard(report)
         is_kept = point.keep and bool(point.key)
@@ -310,8 +320,7 @@ class Run:
         """Whether there is a result that a run made now would give."""
         if self._inside.held is not None:
             return True
-        entry = self._entry()
-        return entry is not None
+        return self._entry() is not None
 
     def _entry(self) -> Entry | None:
         """Give the entry of the result, if that may be used."""
@@ -382,48 +391,8 @@ class Run:
             return was_held
         drop_failure(inside.core(), key)
         named = store.by_name(inside.callee.name)
-        return bool(
-            store.delete([one for one in named if key in (one.key, one.lookup)])
-            or was_held
-        )
-
-
-class CallRun(Run):
-    """A run of a function, or of another callable.
-
-    Attributes of a callable object are those of the run too.
-    """
-
-    def __init__(
-        self,
-        batch: Batch | None,
-        target: Any,
-        parameters: Mapping[str, Any],
-        *,
-        saveresult: bool = True,
-    ) -> None:
-        own = None if inspect.isroutine(target) else getattr(target, "id", None)
-        identity = "" if own is None or callable(own) else str(own)
-        self._begin(batch, saveresult, Callee(target, identity), parameters)
-
-    @property
-    def target(self) -> Any:
-        """What is called."""
-        return self._inside.callee.target
-
-    @property
-    def id(self) -> str:
-        """The id that the callable has, else as of any run."""
-        return self._inside.callee.identity or super().id
-
-    def __getattr__(self, name: str) -> Any:
-        """Give an attribute of what is called."""
-        if name.startswith("_") or "_inside" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self.target, name)
-
-    def __copy__(self) -> Self:
-        return self
+        own = [one for one in named if key in (one.key, one.lookup)]
+        return bool(store.delete(own)) or was_held
 
 
 def _short(value: Any) -> str:

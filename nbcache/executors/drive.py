@@ -63,6 +63,7 @@ class Drive:
     _deaths: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _cancelled: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _seconds: dict[str, list[float]] = field(default_factory=dict)
+    _sent: set[int] = field(default_factory=set)
     _generation: int = 0
     _losses: int = 0
     _ready: deque[Report] = field(default_factory=deque)
@@ -187,6 +188,11 @@ class Drive:
         """Give what equal work is known by; "" where it must not be shared."""
         points = [self.points[one] for one in chunk]
         if any(one.refresh or not one.keep or not one.key for one in points):
+            return ""
+        again = self._sent.intersection(chunk)
+        self._sent.update(chunk)
+        if again:
+            # a cluster may still have what came of the first time
             return ""
         keys = [one.key for one in points]
         key = keys[0] if len(keys) == 1 else hashing.digest(keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any
 
 import xxhash
@@ -33,6 +34,7 @@ class _Known:
         self.alone: dict[int, bytes] = {}
         self.order_keys: dict[int, bytes] = {}
         self.classes: dict[int, bytes | None] = {}  # None: being walked
+        self.functions: dict[int, FunctionType] = {}
 
 
 class Walk(ContainerWalk):
@@ -73,6 +75,11 @@ class Walk(ContainerWalk):
         self._pure_walk: Walk | None = None
         self._ordering: frozenset[int] = frozenset()  # elements of sets being ordered
         self._known = _Known()
+
+    @property
+    def functions(self) -> dict[int, FunctionType]:
+        """The user's functions that were met anywhere, by identity."""
+        return self._known.functions
 
     def takes_plain(self) -> bool:
         """Say whether nobody stands in for atoms and plain containers."""

@@ -34,6 +34,7 @@ class Catalog:
     def __init__(self, folder: Path, *, trust: str = "mine") -> None:
         self.folder = Path(folder)
         self.place = Folder(self.folder)
+        self._entries = str(self.place.entries)
         self.traces = Traces(self.place, foreign=trust == "data")
         lock = self.place.evictor_lock
         self.index = Index(self.folder / "index.sqlite", lock)
@@ -78,7 +79,7 @@ class Catalog:
 
     def whole(self, entry: Entry) -> Entry:
         """Give a listed entry with all its metadata, as it stands in its file."""
-        return metadata(self._file(entry)) or entry
+        return metadata(Path(self._file(entry))) or entry
 
     def by_key(self, key: str) -> list[Entry]:
         """Give the entries of a key, whatever their names."""
@@ -111,10 +112,11 @@ class Catalog:
     def _is_there(self, entry: Entry) -> bool:
         return os.path.exists(self._file(entry))
 
-    def _file(self, entry: Entry) -> Path:
-        # by its name alone: the key may be what an index says
+    def _file(self, entry: Entry) -> str:
+        # by its name alone: the key may be what an index says; as text, since the
+        # newest of a name are looked for at each miss
         key = key_of(entry.file) or ""
-        return self.place.entries / key[:2] / (entry.file if key else "no entry")
+        return f"{self._entries}/{key[:2]}/{entry.file if key else 'no entry'}"
 
     def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> int:
         """Delete entries; give how many are gone.

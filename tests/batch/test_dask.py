@@ -194,23 +194,19 @@ def sum_of(data, x):
     work.begins(x)
     return float(data.sum()) + x
 # main
-from distributed import Client, LocalCluster
-import dask
-with dask.config.set({{
-    "distributed.nanny.pre-spawn-environ.NBCACHE_SECRET_FILE": {str(other)!r},
-}}):
-    with cluster(2) as client:
-        found = client.run(lambda: os.environ.get("NBCACHE_SECRET_FILE"))
-        assert set(found.values()) == {{{str(other)!r}}}, found
-        batch = made(12)
-        batch(executor=client, progress=False)
-        assert right(batch)
-        large = Batch("large")
-        large.add_factorial_runs(
-            sum_of, {{"data": [np.ones(500_000)], "x": range(100, 104)}}
-        )
-        large(executor=client, progress=False)
-        assert list(large.res) == [500_100.0 + x for x in range(4)]
+def elsewhere():
+    os.environ["NBCACHE_SECRET_FILE"] = {str(other)!r}
+with cluster(2) as client:
+    client.run(elsewhere)
+    batch = made(12)
+    batch(executor=client, progress=False)
+    assert right(batch)
+    large = Batch("large")
+    large.add_factorial_runs(
+        sum_of, {{"data": [np.ones(500_000)], "x": range(100, 104)}}
+    )
+    large(executor=client, progress=False)
+    assert list(large.res) == [500_100.0 + x for x in range(4)]
 assert all(made(12).rundone)
 assert [run._inside.held for run in batch.run] == [None] * 12
 print(json.dumps([once(), in_others()]))
