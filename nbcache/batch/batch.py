@@ -42,15 +42,15 @@ class Batch:
     saveresult : bool
         Whether results are stored; off: they are kept in memory only.
 
-    Raises
-    ------
-    TypeError, ValueError
-        No name, or both a cache and a path.
-
     Attributes
     ----------
     run : list of Run
         The runs, in the order in which they were added.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No name, or both a cache and a path.
     """
 
     def __init__(
