@@ -380,8 +380,6 @@ class Batch:
         """
         return frame.dataset(self.run)
 
-    # --- as a sequence
-
     def __len__(self) -> int:
         return len(self.run)
 
