@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from nbcache.api import (
@@ -20,9 +21,6 @@ from nbcache.api import (
     read_only,
     refreshing,
 )
-from nbcache.batch.batch import Batch
-from nbcache.batch.result_run import ResultRun
-from nbcache.batch.run import Run
 from nbcache.config import configure, set_cache_dir
 from nbcache.decorator.references import CachedRef
 from nbcache.errors import (
@@ -41,6 +39,10 @@ from nbcache.storage.codec import register_type
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+    from nbcache.batch.batch import Batch
+    from nbcache.batch.result_run import ResultRun
+    from nbcache.batch.run import Run
 
 __all__ = [
     "Batch",
@@ -77,6 +79,25 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# of no use to a hit, and not loaded for it
+_LATER = {
+    "Batch": "nbcache.batch.batch",
+    "ResultRun": "nbcache.batch.result_run",
+    "Run": "nbcache.batch.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the rarer public names when they are first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'nbcache' has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

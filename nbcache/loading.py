@@ -12,7 +12,7 @@ from nbcache.errors import NotCached, UnhashableValue, UnknownName, UnstorableVa
 from nbcache.info import imported_as, unknown
 from nbcache.keys import hashing
 from nbcache.keys.classes import UserClasses
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import FAILURE, Entry
 from nbcache.storage.store import Opened
 
 __all__ = ["load_values"]
@@ -63,7 +63,7 @@ def load_values(core: Core, wanted: str) -> dict[str, Any]:
 
 
 def _newest(core: Core, wanted: str) -> Entry:
-    found = core.store.by_name(wanted)
+    found = [one for one in core.store.by_name(wanted) if one.kind != FAILURE]
     cells = [entry for entry in found if entry.kind == "cell"]
     if cells or found:
         return (cells or found)[0]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from nbcache.batch import adding, frame, ids
 from nbcache.batch.calling import call_runs
-from nbcache.batch.listed import listed
+from nbcache.batch.listed import Listed, listed
 from nbcache.batch.result_run import ResultRun, Results
 from nbcache.batch.run import CallRun, Run
 from nbcache.batch.selecting import chosen_runs, runs_with
 from nbcache.cache import Core
 from nbcache.cores import core_of, default_core
+from nbcache.decorator.options import signature_of
 from nbcache.decorator.wrapper import Wrapper
 from nbcache.executors.callee import Callee, require_known
 from nbcache.keys.key import Key
@@ -71,7 +72,10 @@ class Batch:
         self.path = None if path is None else Path(path).expanduser().absolute()
         self.saveresult = saveresult
         self.run: list[Run] = []
+        self._callees: dict[tuple[int, str], Callee] = {}
         self._wrappers: dict[Any, Wrapper[..., Any]] = {}
+        # by the folder of a store: what was finished there, by place in the batch
+        self._finished: dict[Any, tuple[Core, dict[int, Listed]]] = {}
 
     # --- where results are
 
@@ -87,6 +91,11 @@ class Batch:
         if own is not None and self.cache is None and self.path is None:
             return own
         return lambda: self.cache_core
+
+    def _shared(self, callee: Callee) -> Callee:
+        """Give one callee for all runs of a target: it is pickled once for many."""
+        # its target is held, so that the id stays its own
+        return self._callees.setdefault((id(callee.target), callee.identity), callee)
 
     def _wrapper(self, callee: Callee, core: Callable[[], Core]) -> Wrapper[..., Any]:
         """Give the cached function of a callee, made once."""
@@ -171,14 +180,17 @@ class Batch:
         return self._add_all(target, list(adding.factorial(_named(parameters))))
 
     def add_runs(self, target: Any, rows: Any) -> list[Run]:
-        """Add a run for each row of a frame, dict of an iterable, or zipped columns.
+        """Add a run for each row of a frame, or dict or tuple of an iterable.
+
+        A dict of lists is zipped.  Tuples have their values in the order of the
+        parameters.
 
         Raises
         ------
         UnknownParameter, TypeError, ValueError
             As of `add_run`, or no rows can be told; nothing is added then.
         """
-        return self._add_all(target, list(adding.rows(rows)))
+        return self._add_all(target, list(adding.rows(rows, _positional(target))))
 
     def _add_all(self, target: Any, rows: list[dict[str, Any]]) -> list[Run]:
         made = [self._made(target, row) for row in rows]
@@ -197,7 +209,10 @@ class Batch:
         wanted = [id] if isinstance(id, str | Key) else list(id)
         core = self.cache_core
         results = Results(core)
-        found = [ResultRun.of(self, core, results.entry(one)) for one in wanted]
+        found = [
+            ResultRun.of(self, core, results.entry(one), results.known_as(one))
+            for one in wanted
+        ]
         return [self._added(run) for run in found]
 
     def add_resultrun_folder(
@@ -217,7 +232,7 @@ class Batch:
         """
         core = self.cache_core if folder is None else core_of(_store_folder(folder))
         entries = Results(core).of_list(listed(core, self.name))
-        return [self._added(ResultRun.of(self, core, entry)) for entry in entries]
+        return [self._added(ResultRun.of(self, core, one, id)) for id, one in entries]
 
     # --- computing
 
@@ -400,6 +415,15 @@ def _named(parameters: Any) -> dict[str, Any]:
     if wrong:
         raise TypeError(f"parameters have names, not {wrong[0]!r}")
     return dict(parameters)
+
+
+def _positional(target: Any) -> list[str]:
+    """Give the names of parameters in the order in which they are given."""
+    is_run = isinstance(target, type) and issubclass(target, Run)
+    own = isinstance(target, type) and not is_run
+    signature = signature_of(target) if own else Callee(target).signature
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [name for name, one in signature.parameters.items() if one.kind in kinds]
 
 
 def _instance(kind: type, given: dict[str, Any]) -> Any:

@@ -12,15 +12,13 @@ from nbcache.executors.point import Failed
 from nbcache.keys import hashing
 from nbcache.storage import codec
 from nbcache.storage.described import package_versions
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import FAILURE, Entry
 from nbcache.storage.store import Content
 
 if TYPE_CHECKING:
     from nbcache.batch.run import Run
 
 __all__ = ["Failure", "drop_failure", "keep_failure", "read_failure"]
-
-KIND = "failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class Failure:
 
 
 def _key(key: str) -> str:
-    return hashing.digest((KIND, key))
+    return hashing.digest((FAILURE, key))
 
 
 def keep_failure(core: Core, run: Run, key: str, failed: Failed) -> Failure:
@@ -105,7 +103,7 @@ def _entry(run: Run, key: str, failure: Failure, kinds: tuple[str, ...]) -> Entr
     }
     return Entry(
         key=_key(key),
-        kind=KIND,
+        kind=FAILURE,
         name=run._inside.callee.name,
         variables=[["error", failure.kind, 0]],
         created=time.time(),

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from nbcache.batch.failures import Failure, drop_failure, read_failure
-from nbcache.batch.identity import digest_id
+from nbcache.batch.failures import Failure, drop_failure, keep_failure, read_failure
+from nbcache.batch.identity import digest_id, state_of
 from nbcache.batch.parameters import kept_parameters
 from nbcache.cache import Core
 from nbcache.candidates import Candidates
@@ -18,7 +18,7 @@ from nbcache.cores import default_core
 from nbcache.decorator.failures import unwanted
 from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import NotCached, UnhashableValue
-from nbcache.executors.attempt import attempt
+from nbcache.executors.attempt import attempt_here
 from nbcache.executors.callee import Callee
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.outcome import Hit, Request
@@ -126,7 +126,7 @@ class Run:
         if inside.batch is not batch:
             inside.batch, inside.core = batch, batch._core_of(inside.callee)
             inside.__dict__.pop("wrapper", None)
-        inside.index = index
+        inside.callee, inside.index = batch._shared(inside.callee), index
 
     # --- what it is
 
@@ -159,7 +159,13 @@ class Run:
     @property
     def id(self) -> str:
         """32 hexadecimal digits that name and parameters make, unchanged by edits."""
-        return digest_id(self._inside.callee.name, self.parameters, self.index)
+        name = self._inside.callee.name
+        return digest_id(name, self.parameters, self.index, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Give what tells runs apart besides their parameters."""
+        callee = self._inside.callee
+        return self._own() if callee.is_class else state_of(callee.target)
 
     @property
     def key(self) -> str:
@@ -216,20 +222,12 @@ class Run:
         """Give the call, and what is asked of the store; None if it has no key."""
         inside = self._inside
         wrapper, core = inside.wrapper, inside.core()
-        batch = inside.batch.name if inside.batch is not None else ""
-        private = wrapper._options.private
-        given = kept_parameters(self.parameters, private=private)
-        told = {"id": self.id, "batch": batch, "parameters": given}
-        told["given"] = self._given()
         point = Point(
             inside.callee,
             self._args(),
             self._kwargs(),
             key="",
-            label=repr(self)
-            if inside.index is None
-            else f"run {inside.index} {self!r}",
-            state={"run": told},
+            label="",
             folder=str(core.store.folder),
             settings=core.settings,
             keep=inside.saveresult and not wrapper._is_off(core),
@@ -246,26 +244,41 @@ class Run:
     def _looked_up(self, refresh: bool) -> tuple[Point, bool]:
         """Give the call, and whether it need not be made."""
         point, request = self._point(refresh)
-        if self._inside.held is not None and not refresh:
-            return point, True
-        if request is None or point.refresh or not point.keep:
-            return point, False
+        is_done = not refresh and self._inside.held is not None
+        if not is_done:
+            is_done = request is not None and self._is_stored(point, request)
+        if not is_done:
+            self._describe(point)
+        return point, is_done
+
+    def _is_stored(self, point: Point, request: Request) -> bool:
         core = self._inside.core()
-        if core.store.trust == "none":
-            return point, False
+        if point.refresh or not point.keep or core.store.trust == "none":
+            return False
         found = Candidates(core.store, request).find()
         if not isinstance(found, Hit):
-            return point, False
+            return False
         found.opened.close()
-        entry = found.opened.entry
         wanted = self._inside.wrapper._options.cache_exceptions
-        return point, not unwanted(entry, wanted)
+        return not unwanted(found.opened.entry, wanted)
+
+    def _describe(self, point: Point) -> None:
+        """Enter what only a call that is made needs: what is told and kept of it."""
+        inside = self._inside
+        private = inside.wrapper._options.private
+        told = {
+            "id": self.id,
+            "batch": inside.batch.name if inside.batch is not None else "",
+            "parameters": kept_parameters(self.parameters, private=private),
+            "given": self._given(),
+        }
+        index = inside.index
+        point.label = repr(self) if index is None else f"run {index} {self!r}"
+        point.state = {"run": told}
 
     def _given(self) -> str:
         """Digest parameters and state, but no code: what tells two runs of one id."""
-        target = self._inside.callee.target
-        own = self._own() if self._inside.callee.is_class else vars_of(target)
-        return digest_id(self._inside.callee.name, {**own, **self.parameters}, None)
+        return digest_id(self._inside.callee.name, self.parameters, None, self._state())
 
     def __call__(self) -> Any:
         """Give the result: the stored one, or what a run computes.
@@ -279,10 +292,17 @@ class Run:
             return self._inside.held[0]
         core = self._inside.core()
         point, _ = self._point()
-        report = attempt(0, point, self._inside.wrapper, core)
+        self._describe(point)
+        report = attempt_here(0, point, self._inside.wrapper, core)
         self._heard(report)
+        is_kept = point.keep and bool(point.key)
         if report.failed is not None:
+            if is_kept:
+                failure = keep_failure(core, self, point.key, report.failed)
+                self._inside.failure = failure
             raise report.failed.error
+        if is_kept:
+            drop_failure(core, point.key)
         return self.load()
 
     def _heard(self, report: Report) -> None:
@@ -355,9 +375,11 @@ class Run:
     def error(self) -> Failure | None:
         """What the last attempt raised; None if it did not fail."""
         inside = self._inside
-        if inside.failure is not None or not inside.saveresult:
+        if not inside.saveresult:
             return inside.failure
-        return None if self.done else read_failure(inside.core(), self)
+        if self.done:
+            return None
+        return inside.failure or read_failure(inside.core(), self)
 
     def clear(self) -> bool:
         """Delete the result; say whether there was one."""
@@ -412,11 +434,6 @@ class CallRun(Run):
 
     def __copy__(self) -> Self:
         return self
-
-
-def vars_of(target: Any) -> dict[str, Any]:
-    """Give the attributes of a callable object; none of a function."""
-    return {} if inspect.isroutine(target) else dict(getattr(target, "__dict__", {}))
 
 
 def _short(value: Any) -> str:

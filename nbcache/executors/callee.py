@@ -134,6 +134,11 @@ class Callee:
         signature = self.signature
         left = dict(parameters)
         given: dict[str, Any] = {}
+        kinds = {one.kind for one in signature.parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            for name in left:
+                if name not in signature.parameters:
+                    raise _unknown(name, self.name, list(signature.parameters))
         for name, one in signature.parameters.items():
             if one.kind is one.VAR_KEYWORD:
                 continue
@@ -145,8 +150,6 @@ class Callee:
         rest = [n for n, p in signature.parameters.items() if p.kind is p.VAR_KEYWORD]
         if rest:
             given[rest[0]] = left
-        elif left:
-            raise _unknown(next(iter(left)), self.name, list(signature.parameters))
         bound = inspect.BoundArguments(signature, given)
         bound.apply_defaults()
         return bound

@@ -17,8 +17,9 @@ import cloudpickle
 from nbcache import config
 from nbcache.cache import Core
 from nbcache.cores import core_with
+from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import NbcacheError
-from nbcache.executors.attempt import OtherKey, attempt, failed_report
+from nbcache.executors.attempt import OtherKey, attempt, attempt_here, failed_report
 from nbcache.executors.point import Point, Report, Work
 from nbcache.executors.sending import unpacked
 from nbcache.storage.described import package_versions
@@ -59,13 +60,25 @@ def _leave_dice() -> None:
 
 def computed(work: Work) -> list[Report]:
     """Compute points one after the other."""
-    return [_computed(number, point, work) for number, point in work.points]
+    wrappers: dict[tuple[int, int], Wrapper[..., Any]] = {}
+    return [_computed(number, point, work, wrappers) for number, point in work.points]
 
 
-def _computed(number: int, point: Point, work: Work) -> Report:
+def _computed(
+    number: int,
+    point: Point,
+    work: Work,
+    wrappers: dict[tuple[int, int], Wrapper[..., Any]],
+) -> Report:
     canary = work.canaries.get(point.folder, "")
     place = _place(point.folder, point.settings, canary)
-    wrapper = point.callee.wrapper(lambda: place.core)
+    called = id(point.callee), id(place)
+    if called not in wrappers:
+        # which holds the place, so that its id stays its own
+        wrappers[called] = point.callee.wrapper(lambda: place.core)
+    wrapper = wrappers[called]
+    if not work.home:
+        return attempt_here(number, point, wrapper, place.core)
     try:
         return attempt(number, point, wrapper, place.core, sees_store=place.sees_store)
     except OtherKey as error:

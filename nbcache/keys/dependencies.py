@@ -72,6 +72,8 @@ class Dependencies:
         Names of globals, and of variables of enclosing functions, to leave out.
     skip_written : bool
         Whether globals that functions only write to are left out.
+    is_inside : bool
+        Whether this is inside of a value.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class Dependencies:
     track: str = "auto"
     ignore: frozenset[str] = frozenset()
     skip_written: bool = False
+    is_inside: bool = False
     parts: list[Part] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     holders: dict[str, Any] = field(default_factory=dict)
@@ -194,7 +197,8 @@ class Dependencies:
                 self.written[name] = value
             else:
                 self.named(name, value, chains, step)
-        if not self.skip_written and plain_name(str(scope.get("__name__"))) != MAIN:
+        binds = self.is_inside or not self.skip_written
+        if binds and plain_name(str(scope.get("__name__"))) != MAIN:
             # a run that binds them anew must be noticed: no notebook holds them
             for name in sorted(reading.bound_globals(code) & scope.keys()):
                 self.value(f"{step}global {name}", scope[name], step)

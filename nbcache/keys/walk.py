@@ -62,6 +62,8 @@ class Walk(ContainerWalk):
             self._without_hasher(plain.ATOMS), self._without_hasher(plain.CONTAINERS)
         )
         self.memory: Any = None  # set by `arrays`: which arrays share memory
+        # globals that code inside of values only writes to; None: these count as well
+        self.written: dict[str, Any] | None = None
         self.noted: dict[int, list[str]] = {}  # set by `tables`: index and columns
         self._settled: dict[int, bytes] = {}  # nested objects, in this digest only
         self._open: dict[int, int] = {}  # nested objects being walked -> depth
@@ -305,11 +307,14 @@ class Walk(ContainerWalk):
         """Make a walk that knows nothing of what was met, only of what is immutable."""
         part = Walk(self._functions, self._opaque.values())
         part._known, part._held = self._known, self._held
+        part.written = self.written
         return part
 
     def fresh(self) -> Walk:
         """Give a walk that has met nothing yet, with the same functions."""
-        return Walk(self._functions)
+        other = Walk(self._functions)
+        other.written = self.written
+        return other
 
     def put_alone(self, sink: Sink, value: Any, handler: Handler, path: str) -> None:
         """Feed the digest that a value has by itself, whatever came before it."""

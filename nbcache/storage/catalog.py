@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from nbcache.storage.entry import IMPORTED, Entry
+from nbcache.storage.entry import FAILURE, IMPORTED, Entry
 from nbcache.storage.folder import Folder, key_of
 from nbcache.storage.history import History
 from nbcache.storage.index import Index, stored_text
@@ -34,6 +34,7 @@ class Catalog:
     def __init__(self, folder: Path, *, trust: str = "mine") -> None:
         self.folder = Path(folder)
         self.place = Folder(self.folder)
+        self._entries = str(self.place.entries)
         self.traces = Traces(self.place, foreign=trust == "data")
         lock = self.place.evictor_lock
         self.index = Index(self.folder / "index.sqlite", lock)
@@ -78,7 +79,7 @@ class Catalog:
 
     def whole(self, entry: Entry) -> Entry:
         """Give a listed entry with all its metadata, as it stands in its file."""
-        return metadata(self._file(entry)) or entry
+        return metadata(Path(self._file(entry))) or entry
 
     def by_key(self, key: str) -> list[Entry]:
         """Give the entries of a key, whatever their names."""
@@ -105,15 +106,17 @@ class Catalog:
 
     def computed(self, name: str, limit: int = -1) -> list[Entry]:
         """Give the entries of a name that code of that name computed; see `by_name`."""
-        return [one for one in self.by_name(name, limit) if one.kind != IMPORTED]
+        others = (IMPORTED, FAILURE)
+        return [one for one in self.by_name(name, limit) if one.kind not in others]
 
     def _is_there(self, entry: Entry) -> bool:
         return os.path.exists(self._file(entry))
 
-    def _file(self, entry: Entry) -> Path:
-        # by its name alone: the key may be what an index says
+    def _file(self, entry: Entry) -> str:
+        # by its name alone: the key may be what an index says; as text, since the
+        # newest of a name are looked for at each miss
         key = key_of(entry.file) or ""
-        return self.place.entries / key[:2] / (entry.file if key else "no entry")
+        return f"{self._entries}/{key[:2]}/{entry.file if key else 'no entry'}"
 
     def delete(self, entries: Iterable[Entry], *, pinned: bool = False) -> int:
         """Delete entries; give how many are gone.

@@ -61,6 +61,7 @@ __all__ = [
 ]
 
 IMPORTED = "imported"
+FAILURE = "failure"
 """The kind of entries that no code here computes; their ``state`` says under it where
 they came from: ``format``, ``file`` and ``id`` there."""
 

@@ -10,7 +10,9 @@ from benchmarks.rows import OURS, AtMost, Faster, Row
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of the peers
 
 
-@pytest.mark.parametrize("name", ["keys", "store", "arrays", "listing", "frame"])
+@pytest.mark.parametrize(
+    "name", ["keys", "store", "arrays", "listing", "frame", "batch", "batch-memory"]
+)
 def test_a_benchmark_runs(name, tmp_path, monkeypatch, capsys):
     """With tiny sizes; its rows are printed and written."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
