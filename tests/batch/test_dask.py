@@ -103,6 +103,7 @@ with cluster(2) as client:
     assert begun < 29 + 8
 
 
+@pytest.mark.slow
 def test_a_restart_in_the_middle_costs_only_what_ran(tmp_path):
     """What was stored is not computed again; the batch goes on."""
     told, _ = run(
@@ -127,6 +128,7 @@ with cluster(2) as client:
     assert 60 <= told <= 62
 
 
+@pytest.mark.slow
 def test_a_closed_client_ends_the_wait(tmp_path):
     """It says so at once; what is done is kept."""
     told, _ = run(
@@ -257,6 +259,7 @@ with cluster(1) as client:
     assert all("than the client" in one for one in told), told
 
 
+@pytest.mark.slow
 def test_workers_with_other_versions_compute_nothing(tmp_path):
     """The error has the versions of both sides."""
     told, _ = run(

@@ -20,6 +20,7 @@ client, conditional_server = _remote.client, _remote.conditional_server
 secret, bucket = _remote.secret, _remote.bucket
 
 
+@pytest.mark.slow
 def test_workers_on_other_disks_share_a_bucket(bucket, secret, tmp_path):
     """They cannot see the folder of the batch; each writes to its own and publishes."""
     told, error = run(
