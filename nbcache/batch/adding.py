@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,20 +49,23 @@ def _is_iterated(given: Any) -> bool:
     return hasattr(type(given), "__len__") and hasattr(type(given), "__iter__")
 
 
-def rows(given: Any) -> Iterator[dict[str, Any]]:
+def rows(given: Any, names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Give the parameters of one run for each row.
 
     Parameters
     ----------
-    given : DataFrame, mapping of str to sequence, or iterable of mappings
+    given : DataFrame, mapping of str to sequence, or iterable of mappings or tuples
         A frame or a mapping has a column for each parameter; the columns of a mapping
         are equally long, and what is one value there holds for all.  Cells of a frame
         become Python scalars.
+    names : sequence of str
+        Of the parameters, in the order in which tuples have them, as `zip` makes them.
 
     Raises
     ------
     ValueError
-        Columns of different lengths, or names that are not text.
+        Columns of different lengths, names that are not text, or a tuple with more
+        values than there are parameters.
     TypeError
         None of these.
     """
@@ -72,11 +75,7 @@ def rows(given: Any) -> Iterator[dict[str, Any]]:
         yield from _zipped(given)
     elif isinstance(given, Iterable) and not isinstance(given, str | bytes):
         for one in given:
-            if not isinstance(one, Mapping):
-                raise TypeError(
-                    f"a row is a dict of parameters, not {type(one).__name__}"
-                )
-            yield dict(one)
+            yield _row(one, names)
     else:
         raise TypeError(
             "runs are added from a DataFrame, a dict of lists, or dicts, not "
@@ -84,14 +83,37 @@ def rows(given: Any) -> Iterator[dict[str, Any]]:
         )
 
 
+def _row(given: Any, names: Sequence[str]) -> dict[str, Any]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, np.void) and given.dtype.names:
+        return dict(zip(given.dtype.names, given.item(), strict=True))
+    if hasattr(given, "_asdict"):
+        return dict(given._asdict())
+    if not isinstance(given, tuple | list):
+        raise TypeError(f"a row is a dict of parameters, not {type(given).__name__}")
+    if len(given) > len(names):
+        raise ValueError(
+            f"a row of {len(given)} values does not fit the parameters "
+            f"{', '.join(names) or 'none'}"
+        )
+    return dict(zip(names, given, strict=False))
+
+
 def _of_frame(frame: Any) -> Iterator[dict[str, Any]]:
     names = list(frame.columns)
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong or len(set(names)) < len(names):
         raise ValueError(f"columns are named by parameters, each once, not {names!r}")
-    columns = [[_scalar(one) for one in frame[name].tolist()] for name in names]
+    columns = [[_scalar(one) for one in _cells(frame[name])] for name in names]
     for row in zip(*columns, strict=True):
         yield dict(zip(names, row, strict=True))
+
+
+def _cells(column: Any) -> list[Any]:
+    if hasattr(column, "to_list"):  # pandas and polars have it
+        return list(column.to_list())
+    return list(column.tolist())
 
 
 def _scalar(value: Any) -> Any:

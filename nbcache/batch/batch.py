@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from nbcache.batch import adding, frame, ids
 from nbcache.batch.calling import call_runs
-from nbcache.batch.listed import listed
+from nbcache.batch.listed import Listed, listed
+from nbcache.batch.making import made, named, positional
 from nbcache.batch.result_run import ResultRun, Results
-from nbcache.batch.run import CallRun, Run
+from nbcache.batch.run import Run
 from nbcache.batch.selecting import chosen_runs, runs_with
 from nbcache.cache import Core
 from nbcache.cores import core_of, default_core
 from nbcache.decorator.wrapper import Wrapper
-from nbcache.executors.callee import Callee, require_known
+from nbcache.executors.callee import Callee
 from nbcache.keys.key import Key
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Batch:
         self.run: list[Run] = []
         self._callees: dict[tuple[int, str], Callee] = {}
         self._wrappers: dict[Any, Wrapper[..., Any]] = {}
+        # by the folder of a store: what was finished there, by place in the batch
+        self._finished: dict[Any, tuple[Core, dict[int, Listed]]] = {}
 
     # --- where results are
 
@@ -130,26 +132,8 @@ class Batch:
         TypeError
             It cannot be called, or needs another parameter.
         """
-        given = _named(parameters)
-        return self._added(self._made(target, given))
-
-    def _made(self, target: Any, given: dict[str, Any]) -> Run:
-        if isinstance(target, Run):
-            if given:
-                raise TypeError(f"{target!r} has its parameters already")
-            return target
-        if isinstance(target, type) and issubclass(target, Run):
-            return target(self, saveresult=self.saveresult, **given)
-        if isinstance(target, type):
-            target, given = _instance(target, given), {}
-        if not callable(target):
-            raise TypeError(
-                "a run is a subclass of nbcache.Run, a function or another callable, "
-                f"not {type(target).__name__}"
-            )
-        if inspect.iscoroutinefunction(getattr(target, "__wrapped__", target)):
-            raise TypeError(f"{target!r} is awaited: give a function that is called")
-        return CallRun(self, target, given, saveresult=self.saveresult)
+        given = named(parameters)
+        return self._added(made(self, target, given))
 
     def _added(self, run: Run) -> Run:
         if any(run is one for one in self.run):
@@ -174,21 +158,24 @@ class Batch:
         UnknownParameter, TypeError, ValueError
             As of `add_run`, or a parameter has no values; nothing is added then.
         """
-        return self._add_all(target, list(adding.factorial(_named(parameters))))
+        return self._add_all(target, list(adding.factorial(named(parameters))))
 
     def add_runs(self, target: Any, rows: Any) -> list[Run]:
-        """Add a run for each row of a frame, dict of an iterable, or zipped columns.
+        """Add a run for each row of a frame, or dict or tuple of an iterable.
+
+        A dict of lists is zipped.  Tuples have their values in the order of the
+        parameters.
 
         Raises
         ------
         UnknownParameter, TypeError, ValueError
             As of `add_run`, or no rows can be told; nothing is added then.
         """
-        return self._add_all(target, list(adding.rows(rows)))
+        return self._add_all(target, list(adding.rows(rows, positional(target))))
 
     def _add_all(self, target: Any, rows: list[dict[str, Any]]) -> list[Run]:
-        made = [self._made(target, row) for row in rows]
-        return [self._added(run) for run in made]
+        runs = [made(self, target, row) for row in rows]
+        return [self._added(run) for run in runs]
 
     def add_resultrun(self, id: Any) -> list[Run]:
         """Add stored results by the ids or keys of their runs: one, or several.
@@ -203,7 +190,10 @@ class Batch:
         wanted = [id] if isinstance(id, str | Key) else list(id)
         core = self.cache_core
         results = Results(core)
-        found = [ResultRun.of(self, core, results.entry(one)) for one in wanted]
+        found = [
+            ResultRun.of(self, core, results.entry(one), results.known_as(one))
+            for one in wanted
+        ]
         return [self._added(run) for run in found]
 
     def add_resultrun_folder(
@@ -223,7 +213,7 @@ class Batch:
         """
         core = self.cache_core if folder is None else core_of(_store_folder(folder))
         entries = Results(core).of_list(listed(core, self.name))
-        return [self._added(ResultRun.of(self, core, entry)) for entry in entries]
+        return [self._added(ResultRun.of(self, core, one, id)) for id, one in entries]
 
     # --- computing
 
@@ -392,39 +382,6 @@ class Batch:
     def __repr__(self) -> str:
         count = len(self.run)
         return f"<batch {self.name!r} of {count} run{'' if count == 1 else 's'}>"
-
-
-def _named(parameters: Any) -> dict[str, Any]:
-    if parameters is None:
-        return {}
-    if not isinstance(parameters, Mapping):
-        raise TypeError(
-            "parameters are a dict of names and values, not "
-            f"{type(parameters).__name__}"
-        )
-    wrong = [name for name in parameters if not isinstance(name, str)]
-    if wrong:
-        raise TypeError(f"parameters have names, not {wrong[0]!r}")
-    return dict(parameters)
-
-
-def _instance(kind: type, given: dict[str, Any]) -> Any:
-    """Make an object that is called without arguments.
-
-    Raises
-    ------
-    UnknownParameter
-        The class takes no such parameter.
-    TypeError
-        Its instances cannot be called.
-    """
-    if not any("__call__" in vars(base) for base in kind.__mro__):
-        raise TypeError(
-            f"instances of {kind.__name__} cannot be called: subclass nbcache.Run, or "
-            "give it a method __call__(self)"
-        )
-    require_known(kind, given)
-    return kind(**given)
 
 
 def _store_folder(folder: str | os.PathLike[str]) -> Path:

@@ -16,7 +16,7 @@ from nbcache.batch.run import Run
 from nbcache.batch.travelling import Travelling
 from nbcache.cache import Core, warn
 from nbcache.errors import BatchError, NbcacheError, UnstorableValue
-from nbcache.executors.attempt import attempt
+from nbcache.executors.attempt import attempt_here
 from nbcache.executors.drive import Drive
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.executors.pools import Pool, pool_of
@@ -55,7 +55,7 @@ def call_runs(
             else:
                 work.on(pool)
     finally:
-        work.enter()
+        work.end()
     if work.failures and on_error == "keep":
         warn(_told(batch, work.failures))
     elif work.failures:
@@ -99,8 +99,8 @@ class _Work:
     points: list[Point] = field(default_factory=list)
     runs: list[list[Run]] = field(default_factory=list)
     cores: list[Core] = field(default_factory=list)
-    finished: list[tuple[Core, Listed]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    unstored: dict[str, list[str]] = field(default_factory=dict)
     done: int = 0
     bar: Any = None
 
@@ -115,7 +115,7 @@ class _Work:
             core = run._inside.core()
             if is_done:
                 self.done += 1
-                self._finish(run.id, core, point)
+                self._finish(run, run.id, point)
                 continue
             call = (point.key, point.folder, point.keep) if point.key else id(run)
             if call in known:
@@ -130,7 +130,7 @@ class _Work:
         """Compute all in this process, in order."""
         for number, point in enumerate(self.points):
             wrapper = self.runs[number][0]._inside.wrapper
-            report = attempt(number, point, wrapper, self.cores[number])
+            report = attempt_here(number, point, wrapper, self.cores[number])
             if not self.heard(report):
                 return
 
@@ -176,13 +176,13 @@ class _Work:
             else:
                 self.done += 1
                 known = point.state["run"]["id"] if run is first else run.id
-                self._finish(known, core, point)
+                self._finish(run, known, point)
             if self.bar is not None:
                 self.bar.update()
         if not failed and point.keep:
             drop_failure(core, point.key)
         if report.status == RETURNED and report.why and point.keep:
-            warn(f"{point.label} was run, not stored: {report.why}")
+            self.unstored.setdefault(report.why, []).append(point.label)
         if failed and self.bar is not None:
             self.bar.set_postfix(failed=len(self.failures))
         return not (failed and self.stops)
@@ -212,19 +212,36 @@ class _Work:
                 "Keep the cache in a folder that all of them share, or use remote="
             )
 
-    def _finish(self, id: str, core: Core, point: Point) -> None:
+    def _finish(self, run: Run, id: str, point: Point) -> None:
         if point.keep and point.key:
-            self.finished.append((core, Listed(id, point.key)))
+            core = run._inside.core()
+            known = self.batch._finished.setdefault(core.store.folder, (core, {}))[1]
+            known[run.index or 0] = Listed(id, point.key)
 
-    def enter(self) -> None:
-        """Note which runs are finished, in the order of the batch."""
-        core = self.batch.cache_core
-        if core.settings.read_only or not self.finished:
-            return
-        try:
-            keep_listed(core, self.batch.name, [one for _, one in self.finished])
-        except OSError as error:
-            warn(f"the list of {self.batch.name!r} could not be written: {error}")
+    def end(self) -> None:
+        """Note which runs are finished; say which results were not stored, and why."""
+        for why, labels in self.unstored.items():
+            others = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+            verb = "were" if others else "was"
+            warn(f"{labels[0]}{others} {verb} run, not stored: {why}")
+        self._enter()
+
+    def _enter(self) -> None:
+        own = self.batch.cache_core
+        every = {
+            index: one
+            for _, listed in self.batch._finished.values()
+            for index, one in listed.items()
+        }
+        # cached functions may keep their results elsewhere: there is a list as well
+        lists = {**self.batch._finished, own.store.folder: (own, every)}
+        for core, listed in lists.values():
+            if core.settings.read_only or not listed:
+                continue
+            try:
+                keep_listed(core, self.batch.name, [listed[i] for i in sorted(listed)])
+            except OSError as error:
+                warn(f"the list of {self.batch.name!r} could not be written: {error}")
 
 
 def _decoded(report: Report) -> Any:

@@ -67,7 +67,9 @@ def _read(path: Path) -> list[Listed]:
 
 
 def keep_listed(core: Core, name: str, runs: Iterable[Listed]) -> None:
-    """Enter finished runs into the list of a batch, after those that it has.
+    """Enter finished runs into the list of a batch, in the order of the batch.
+
+    New ones go behind the one that precedes them here, the others to the end.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def keep_listed(core: Core, name: str, runs: Iterable[Listed]) -> None:
     lock = core.store.place.lock(hashing.digest(("batch", name)))
     with exclusive(lock, _WAIT_S):
         before = _read(path)
-        whole = list(dict.fromkeys([*before, *given]))
+        whole = _merged(before, given)
         if whole == before:
             return
         document: dict[str, Any] = {
@@ -94,3 +96,21 @@ def keep_listed(core: Core, name: str, runs: Iterable[Listed]) -> None:
             file.write(json.dumps(document, indent=1).encode())
             file.flush()
             temporary.replace(path)
+
+
+def _merged(before: list[Listed], given: list[Listed]) -> list[Listed]:
+    known, behind = set(before), dict[Listed | None, list[Listed]]()
+    last = first = None
+    for one in given:
+        if one in known:
+            last, first = one, first or one
+        else:
+            behind.setdefault(last, []).append(one)
+    whole: list[Listed] = []
+    for one in dict.fromkeys(before):
+        if one == first:
+            whole += behind.pop(None, [])
+        whole += [one, *behind.get(one, ())]
+    whole += behind.get(None, [])
+    in_order, mine = iter(given), set(given)
+    return [next(in_order) if one in mine else one for one in whole]

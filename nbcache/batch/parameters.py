@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nbcache.decorator.arguments import CALL_BYTES, packed, unpacked
+from nbcache.decorator.arguments import (
+    CALL_BYTES,
+    packed,
+    unpacked,
+    unpacked_arguments,
+)
 from nbcache.errors import NbcacheError
 from nbcache.keys import secret
 from nbcache.keys.summary import summarise
+from nbcache.storage.entry import Entry
 
-__all__ = ["kept_parameters", "plain_name", "read_parameters"]
+__all__ = ["called_parameters", "kept_parameters", "plain_name", "read_parameters"]
 
 
 def kept_parameters(
@@ -60,3 +66,20 @@ def _read(name: str, plain: Any, text: str) -> Any:
         return unpacked(plain, most_bytes=4 * CALL_BYTES)[name]
     except (NbcacheError, LookupError, TypeError, ValueError, RecursionError):
         return text
+
+
+def called_parameters(entry: Entry) -> dict[str, Any]:
+    """Give the arguments of a call that no batch has made, as far as they are told."""
+    told = {
+        label.partition(" ")[2]: text
+        for label, _, text, *_ in entry.parts
+        if label.startswith("argument ")
+    }
+    try:
+        args, kwargs = unpacked_arguments(entry.call)
+    except (NbcacheError, LookupError, TypeError, ValueError):
+        return told
+    if len(args) + len(kwargs) != len(told) or not kwargs.keys() <= told.keys():
+        return told
+    names = [name for name in told if name not in kwargs]
+    return {**dict(zip(names, args, strict=True)), **kwargs}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbcache.batch.failures import Failure
 from nbcache.batch.listed import Listed, all_listed
-from nbcache.batch.parameters import read_parameters
+from nbcache.batch.parameters import called_parameters, read_parameters
 from nbcache.batch.run import Run
 from nbcache.cache import Core
 from nbcache.decorator.references import loaded
@@ -43,20 +43,25 @@ class ResultRun(Run):
 
     def __init__(self, batch: Batch, id: str | Key) -> None:
         results = Results(batch.cache_core)
-        self._take(batch, batch.cache_core, results.entry(id))
+        entry = results.entry(id)
+        self._take(batch, batch.cache_core, entry, results.known_as(id))
 
     @classmethod
-    def of(cls, batch: Batch, core: Core, entry: Entry) -> ResultRun:
-        """Give the run of an entry."""
+    def of(cls, batch: Batch, core: Core, entry: Entry, id: str = "") -> ResultRun:
+        """Give the run of an entry, under one of the ids that it is known by."""
         run = cls.__new__(cls)
-        run._take(batch, core, entry)
+        run._take(batch, core, entry, id)
         return run
 
-    def _take(self, batch: Batch, core: Core, entry: Entry) -> None:
+    def _take(self, batch: Batch, core: Core, entry: Entry, id: str = "") -> None:
         told = _told(entry)
         self._batch, self._core, self._stored = batch, core, entry
-        self._id = str(told.get("id") or entry.lookup or entry.key)
-        self._parameters = read_parameters(told.get("parameters", ()))
+        self._id = id or str(told.get("id") or entry.lookup or entry.key)
+        self._parameters = (
+            read_parameters(told.get("parameters", ()))
+            if told
+            else called_parameters(entry)
+        )
         self._index: int | None = None
 
     @property
@@ -209,15 +214,23 @@ class Results:
             raise ValueError("\n".join([told, *lines]))
         return next(iter(runs.values()))
 
-    def of_list(self, listed: Iterable[Listed]) -> list[Entry]:
-        """Give the results of a batch, in its order: of each run, the newest."""
+    def known_as(self, wanted: str | Key) -> str:
+        """Give the id that was asked for; '' if it is a key."""
+        text = "" if isinstance(wanted, Key) else str(wanted)
+        return text if text in self._by_id else ""
+
+    def of_list(self, listed: Iterable[Listed]) -> list[tuple[str, Entry]]:
+        """Give the results of a batch with their ids, in its order.
+
+        Of several versions of a run's code, the newest counts.
+        """
         found: dict[tuple[str, str], Entry] = {}
         for one in listed:
             for entry in self._by_key.get(one.key, ()):
                 run = one.id, _run_of(entry)
                 if run not in found or found[run].created <= entry.created:
                     found[run] = entry
-        return list(found.values())
+        return [(id, entry) for (id, _), entry in found.items()]
 
 
 def _created(entry: Entry) -> float:

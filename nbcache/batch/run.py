@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from nbcache.batch.failures import Failure, drop_failure, read_failure
-from nbcache.batch.identity import digest_id
+from nbcache.batch.failures import Failure, drop_failure, keep_failure, read_failure
+from nbcache.batch.identity import digest_id, state_of
 from nbcache.batch.parameters import kept_parameters
 from nbcache.cache import Core
 from nbcache.candidates import Candidates
@@ -18,7 +18,7 @@ from nbcache.cores import default_core
 from nbcache.decorator.failures import unwanted
 from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import NotCached, UnhashableValue
-from nbcache.executors.attempt import attempt
+from nbcache.executors.attempt import attempt_here
 from nbcache.executors.callee import Callee
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.outcome import Hit, Request
@@ -27,7 +27,7 @@ from nbcache.storage.entry import Entry
 if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
 
-__all__ = ["CallRun", "Run"]
+__all__ = ["Run"]
 
 
 _OURS = frozenset({"_inside", "_origin"})
@@ -159,7 +159,13 @@ class Run:
     @property
     def id(self) -> str:
         """32 hexadecimal digits that name and parameters make, unchanged by edits."""
-        return digest_id(self._inside.callee.name, self.parameters, self.index)
+        name = self._inside.callee.name
+        return digest_id(name, self.parameters, self.index, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """Give what tells runs apart besides their parameters."""
+        callee = self._inside.callee
+        return self._own() if callee.is_class else state_of(callee.target)
 
     @property
     def key(self) -> str:
@@ -272,9 +278,7 @@ class Run:
 
     def _given(self) -> str:
         """Digest parameters and state, but no code: what tells two runs of one id."""
-        target = self._inside.callee.target
-        own = self._own() if self._inside.callee.is_class else vars_of(target)
-        return digest_id(self._inside.callee.name, {**own, **self.parameters}, None)
+        return digest_id(self._inside.callee.name, self.parameters, None, self._state())
 
     def __call__(self) -> Any:
         """Give the result: the stored one, or what a run computes.
@@ -289,10 +293,16 @@ class Run:
         core = self._inside.core()
         point, _ = self._point()
         self._describe(point)
-        report = attempt(0, point, self._inside.wrapper, core)
+        report = attempt_here(0, point, self._inside.wrapper, core)
         self._heard(report)
+        is_kept = point.keep and bool(point.key)
         if report.failed is not None:
+            if is_kept:
+                failure = keep_failure(core, self, point.key, report.failed)
+                self._inside.failure = failure
             raise report.failed.error
+        if is_kept:
+            drop_failure(core, point.key)
         return self.load()
 
     def _heard(self, report: Report) -> None:
@@ -310,8 +320,7 @@ class Run:
         """Whether there is a result that a run made now would give."""
         if self._inside.held is not None:
             return True
-        entry = self._entry()
-        return entry is not None
+        return self._entry() is not None
 
     def _entry(self) -> Entry | None:
         """Give the entry of the result, if that may be used."""
@@ -365,9 +374,11 @@ class Run:
     def error(self) -> Failure | None:
         """What the last attempt raised; None if it did not fail."""
         inside = self._inside
-        if inside.failure is not None or not inside.saveresult:
+        if not inside.saveresult:
             return inside.failure
-        return None if self.done else read_failure(inside.core(), self)
+        if self.done:
+            return None
+        return inside.failure or read_failure(inside.core(), self)
 
     def clear(self) -> bool:
         """Delete the result; say whether there was one."""
@@ -380,53 +391,8 @@ class Run:
             return was_held
         drop_failure(inside.core(), key)
         named = store.by_name(inside.callee.name)
-        return bool(
-            store.delete([one for one in named if key in (one.key, one.lookup)])
-            or was_held
-        )
-
-
-class CallRun(Run):
-    """A run of a function, or of another callable.
-
-    Attributes of a callable object are those of the run too.
-    """
-
-    def __init__(
-        self,
-        batch: Batch | None,
-        target: Any,
-        parameters: Mapping[str, Any],
-        *,
-        saveresult: bool = True,
-    ) -> None:
-        own = None if inspect.isroutine(target) else getattr(target, "id", None)
-        identity = "" if own is None or callable(own) else str(own)
-        self._begin(batch, saveresult, Callee(target, identity), parameters)
-
-    @property
-    def target(self) -> Any:
-        """What is called."""
-        return self._inside.callee.target
-
-    @property
-    def id(self) -> str:
-        """The id that the callable has, else as of any run."""
-        return self._inside.callee.identity or super().id
-
-    def __getattr__(self, name: str) -> Any:
-        """Give an attribute of what is called."""
-        if name.startswith("_") or "_inside" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self.target, name)
-
-    def __copy__(self) -> Self:
-        return self
-
-
-def vars_of(target: Any) -> dict[str, Any]:
-    """Give the attributes of a callable object; none of a function."""
-    return {} if inspect.isroutine(target) else dict(getattr(target, "__dict__", {}))
+        own = [one for one in named if key in (one.key, one.lookup)]
+        return bool(store.delete(own)) or was_held
 
 
 def _short(value: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from nbcache.batch.run import Run
+from nbcache.errors import UnhashableValue
+from nbcache.keys import hashing
 
 __all__ = ["chosen_runs", "runs_with"]
 
@@ -96,20 +98,26 @@ def _index(wanted: int, count: int) -> int:
 def _equal(one: Any, other: Any) -> bool:
     if one is other:
         return True
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.shape(one) == np.shape(other) and bool(np.all(one == other))
-    if isinstance(one, float) or isinstance(other, float):
-        try:
-            return bool(np.isclose(one, other, equal_nan=True))
-        except TypeError:
-            return False
     try:
+        if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+            return np.shape(one) == np.shape(other) and bool(np.all(one == other))
+        if isinstance(one, float) or isinstance(other, float):
+            return bool(np.isclose(one, other, equal_nan=True))
         return bool(one == other)
-    except Exception:
+    except Exception:  # arrays inside of lists, frames, and what is no number
+        return _same_content(one, other)
+
+
+def _same_content(one: Any, other: Any) -> bool:
+    try:
+        return hashing.digest(one) == hashing.digest(other)
+    except UnhashableValue:
         return False
 
 
 def _within(one: Any, others: Any) -> bool:
+    if isinstance(others, str) or not isinstance(others, Iterable):
+        raise TypeError(f"__in takes several values, not {others!r}")
     return any(_equal(one, other) for other in others)
 
 
@@ -119,7 +127,7 @@ def _ordered(compare: Callable[[Any, Any], Any], or_equal: bool) -> Any:
             return or_equal
         try:
             return bool(compare(one, other))
-        except TypeError:
+        except (TypeError, ValueError):  # no order
             return False
 
     return holds
@@ -152,6 +160,8 @@ def runs_with(runs: Sequence[Run], conditions: Mapping[str, Any]) -> list[Run]:
     ------
     ValueError
         No run has that parameter, or there is no such operator.
+    TypeError
+        ``__in`` is given one value.
     """
     parameters = [run.parameters for run in runs]
     names = {name for one in parameters for name in one}

@@ -100,8 +100,9 @@ class Travelling:
             expires_after=_KEPT_S,
         )
         key = self._put(core, entry, codec.encode({}))
-        if key:
-            self._canaries[folder] = key
+        if not core.settings.read_only:
+            # what could not be written is not seen: what workers write might not be
+            self._canaries[folder] = key or entry.key
 
     def _put(self, core: Core, entry: Entry, encoded: codec.Encoded) -> str:
         """Store something for workers; give its key, or "" if that is not possible."""

@@ -120,6 +120,7 @@ def imported_data(nodes: list[ast.stmt]) -> dict[str, Any]:
             module = sys.modules.get(one)
             if module is not None and origin.is_user_module(module):
                 held = modules.data(module) | modules.classes(module)
+                held |= modules.functions(module)
                 found[f"import {one}"] = module
                 found |= {f"import {one}.{name}": value for name, value in held.items()}
     return found

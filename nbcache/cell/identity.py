@@ -47,6 +47,8 @@ class CellIdentity:
         What it reaches through functions, classes and modules, by label.
     functions : tuple of function
         The user's functions that it reaches.
+    held : tuple of function
+        Those, and the functions inside its inputs: what they read is in the key too.
     refused : str
         Why no result of it may be kept; '' if it may.
     analysed : ast.Module, optional
@@ -59,6 +61,7 @@ class CellIdentity:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     functions: tuple[FunctionType, ...] = ()
+    held: tuple[FunctionType, ...] = ()
     refused: str = ""
     analysed: ast.Module | None = None
 
@@ -89,6 +92,7 @@ def identify(
     a ``with`` block), is an input.  An entry stored while such names were not bound
     proves that the cell does not need them: it would have raised a NameError.  So the
     key without them is looked up too, and running a cell twice in one kernel hits.
+    Not without names that it deletes: the entry does not say that it would.
     """
     expansion = magics.expanded(shell, body.tree)
     found = flow.analyse(expansion.tree)
@@ -117,6 +121,7 @@ def identify(
         inputs,
         reached,
         functions,
+        tuple(collected.walk.functions.values()),
         refused,
         expansion.tree,
     )
@@ -166,7 +171,26 @@ def _refusal(
             f"what {', '.join(expansion.unknown)} reads cannot be seen. If it reads "
             "nothing that changes: --trust-magics"
         )
+    whole = sorted(uses.attributes(seen) & uses.HIDING_ATTRIBUTES)
+    whole += sorted(name for name in found.reads if _is_main(namespace.get(name)))
+    if whole or _imports_main(seen):
+        return f"{', '.join(whole) or '__main__'} hides which names it reads"
     return lasting_call(tree, namespace)
+
+
+def _is_main(value: Any) -> bool:
+    return isinstance(value, ModuleType) and value.__name__ == "__main__"
+
+
+def _imports_main(tree: ast.Module) -> bool:
+    """Say whether it gets at the notebook as a module, whose attributes are names."""
+    named = any(name == "__main__" for name, _, _ in uses.imported_modules(tree))
+    return named or any(
+        isinstance(node, ast.Subscript)
+        and getattr(node.value, "attr", getattr(node.value, "id", "")) == "modules"
+        and getattr(node.slice, "value", "__main__") in ("__main__", "__name__")
+        for node in ast.walk(tree)
+    )
 
 
 def _read_history(found: flow.Flow, namespace: Mapping[str, Any]) -> None:
@@ -185,6 +209,7 @@ def _loose_names(
 ) -> frozenset[str]:
     bound = found.stores | found.late | starred.keys()
     names = (set(found.reads) & bound) - found.guarded
+    names -= found.deletes | found.late_deletes
     # a built-in would be read in place of a name that is not bound
     return frozenset(
         name for name in names if name in namespace and not hasattr(builtins, name)
@@ -214,7 +239,8 @@ def _key(
             _input(collected, name, namespace[name], chains, inputs)
         else:
             collected.builtin(f"input {name}", name)
-    for name in _named_in_queries(analysed, inputs) & namespace.keys() - found.stores:
+    known = found.queried or set()
+    for name in _named_in_queries(analysed, inputs) & namespace.keys() - known:
         _input(collected, name, namespace[name], None, inputs)
     collected.extended(uses.attributes(analysed))
     _imports(collected, analysed, namespace)

@@ -11,6 +11,7 @@ from nbcache.keys import hashing
 from nbcache.keys.dependencies import reached
 from nbcache.keys.key import Key
 from nbcache.storage.inplace import CHANGED, Snapshot, Writes
+from nbcache.storage.lent import follows
 from nbcache.storage.live import LiveIndex
 
 __all__ = ["InputWatch", "change_and_bind", "watch"]
@@ -61,7 +62,13 @@ class InputWatch:
             Whether the run bound names anew, all of which a hit binds: then what
             functions read of them may be all that changed.
         """
-        found = [one for one in self.snapshot.changed() if not self._shown(one.value)]
+        found = self.snapshot.changed()
+        values = [one.value for one in found]
+        found = [
+            one
+            for one in found
+            if not (self._shown(one.value) or follows(one.value, values))
+        ]
         if not after:
             found = [one for one in found if not (one.form and one.form.restless)]
         kept = [one for one in found if not left_out(self.root(one.value))]

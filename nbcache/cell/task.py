@@ -22,7 +22,7 @@ from nbcache.cell.identity import CellIdentity, identify, starred_values
 from nbcache.cell.line_names import line_names, renamed
 from nbcache.cell.logs import LogSettings
 from nbcache.cell.mutation import change_and_bind, watch
-from nbcache.cell.names import deleted_names, new_values
+from nbcache.cell.names import new_values
 from nbcache.cell.options import CellOptions
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
@@ -84,6 +84,7 @@ class CellTask:
     def __post_init__(self) -> None:
         self.nodes, self.repeated = definitions.repeated_nodes(self.body.tree)
         self.others = [one for one in self.body.tree.body if one not in self.nodes]
+        self._stores = self.identity.flow.stores | self.identity.flow.late
         others = self.identity.flow.stores - self.repeated
         self._classes = UserClasses(self.namespace, absent=others)
 
@@ -137,7 +138,7 @@ class CellTask:
                 self.body.watched = watched_statements(
                     around, random, defined, inputs, self._classes, self.nodes
                 )
-                stack.enter_context(self._unsure)
+                stack.enter_context(self._unsure.while_among(around.threads))
             except Exception as error:
                 # the cell runs all the same; what is not recorded is not stored
                 self.unobserved = f"it could not be recorded: {error!r}"
@@ -178,6 +179,7 @@ class CellTask:
         mode = self.options.rng
         return (
             self._mutated(run)
+            or self._unsure.refused
             or run.defined.altered()
             or run.figures.refusal()
             or run.logs.left(self._named.words)
@@ -188,8 +190,7 @@ class CellTask:
 
     def _bound_elsewhere(self, run: Run) -> list[str]:
         """Give the names that are others now, though nothing in the cell binds them."""
-        stores = self.identity.flow.stores | self.identity.flow.late
-        return [name for name in self._bound(run) if name not in stores]
+        return sorted(self._bound(run).keys() - self._stores)
 
     def _mutated(self, run: Run) -> str:
         """Take in what the run changed; say what of it a hit would not."""
@@ -221,7 +222,7 @@ class CellTask:
         assert run is not None
         shown = run.record.outputs()
         state: dict[str, Any] = {
-            "deleted": deleted_names(run.before, self.namespace),
+            "deleted": self._unsure.deleted(run.before),
             **run.random.to_json(self.options.rng),
             **run.around.to_json(),
             **run.figures.to_json(),
@@ -256,9 +257,8 @@ class CellTask:
 
     def _bound(self, run: Run) -> dict[str, Any]:
         """Give the names to store: those the cell binds, or that now are others."""
-        flow = self.identity.flow
-        starred = starred_values(self.body.tree)
-        found = new_values(run.before, self.namespace, flow.stores | flow.late)
+        starred, names = starred_values(self.body.tree), self._unsure.names
+        found = new_values(run.before, self.namespace, self._stores | names)
         return self.options.wanted(
             {
                 name: value

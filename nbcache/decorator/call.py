@@ -191,7 +191,8 @@ class CallTask:
         changed = []
         for name, digest in before.items():
             try:
-                if hashing.digest(scope.get(name)) != digest:
+                now = scope.get(name, self.found.written[name])
+                if hashing.digest(now) != digest:
                     changed.append(name)
             except UnhashableValue:
                 changed.append(name)

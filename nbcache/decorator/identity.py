@@ -74,11 +74,14 @@ def dependencies(
     UnhashableValue
         Something that the function reads cannot be part of a key.
     """
+    walk = hashing.Walk(options.hash_funcs)
+    walk.written = {}
     found = kind(
-        hashing.Walk(options.hash_funcs),
+        walk,
         options.track,
         frozenset(options.ignore_globals),
         skip_written=True,
+        written=walk.written,
     )
     said = name if options.name or options.track == "none" else _plain_name(function)
     found.parts.append(Part("function", source.text_digest(said), said))

@@ -30,7 +30,7 @@ from nbcache.executors.point import (
 from nbcache.keys.key import Key
 from nbcache.outcome import Request
 
-__all__ = ["OtherKey", "attempt", "failed_report"]
+__all__ = ["OtherKey", "attempt", "attempt_here", "failed_report"]
 
 
 class OtherKey(NbcacheError, RuntimeError):
@@ -95,6 +95,20 @@ def attempt(
         raise
     except (Exception, SystemExit) as error:
         return failed_report(number, error, time.perf_counter() - began)
+
+
+def attempt_here(
+    number: int, point: Point, wrapper: Wrapper[..., Any], core: Core
+) -> Report:
+    """Do so in the process of the batch, where runs may change what others read."""
+    try:
+        return attempt(number, point, wrapper, core)
+    except OtherKey as error:
+        point.key = ""
+        try:
+            return attempt(number, point, wrapper, core)
+        finally:
+            point.key = error.key.digest
 
 
 def _plain(

@@ -6,18 +6,16 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import FunctionType
 from typing import Any
 
 from nbcache.cache import Core
 from nbcache.decorator.binding import BoundFunction
 from nbcache.decorator.decorate import decorate
 from nbcache.decorator.options import Options, name_of, signature_of
-from nbcache.decorator.pickling import Known, known_sources, learn_sources
 from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import UnhashableValue, UnknownParameter
-from nbcache.keys import hashing, origin
-from nbcache.keys.dependencies import Dependencies, unwrap
+from nbcache.keys import hashing
+from nbcache.keys.dependencies import Dependencies
 
 __all__ = ["Callee", "require_known"]
 
@@ -136,6 +134,11 @@ class Callee:
         signature = self.signature
         left = dict(parameters)
         given: dict[str, Any] = {}
+        kinds = {one.kind for one in signature.parameters.values()}
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            for name in left:
+                if name not in signature.parameters:
+                    raise _unknown(name, self.name, list(signature.parameters))
         for name, one in signature.parameters.items():
             if one.kind is one.VAR_KEYWORD:
                 continue
@@ -147,8 +150,6 @@ class Callee:
         rest = [n for n, p in signature.parameters.items() if p.kind is p.VAR_KEYWORD]
         if rest:
             given[rest[0]] = left
-        elif left:
-            raise _unknown(next(iter(left)), self.name, list(signature.parameters))
         bound = inspect.BoundArguments(signature, given)
         bound.apply_defaults()
         return bound
@@ -173,42 +174,6 @@ class Callee:
             own = run._for_call(self.signature.bind(*rest, **kwargs))
             return self.function(own, *rest, **kwargs)
         return self.function(*args, **kwargs)
-
-    def __reduce__(self) -> Any:
-        return _made, (self.target, self.identity, self._known())
-
-    def _known(self) -> Known:
-        """Give the sources of what the target reaches, which a worker has not got."""
-        if isinstance(self.target, Wrapper | BoundFunction):
-            return Known({}, [])  # it brings its own
-        met: list[FunctionType] = []
-        found = Dependencies(hashing.Walk())
-        try:
-            inner = unwrap(self.function)
-            if isinstance(inner, FunctionType):
-                found.function(inner)
-            else:
-                found.value("target", inner)
-        except UnhashableValue:
-            pass  # what was met until then is told
-        met += found.functions()
-        kinds = [self.target if self.is_class else type(self.target)]
-        kinds += [one for one in found.holders.values() if isinstance(one, type)]
-        for kind in {base for one in kinds for base in one.__mro__}:
-            met += [held for held in map(_plain, vars(kind).values()) if held]
-        return known_sources(one for one in met if origin.is_user_function(one))
-
-
-def _plain(held: Any) -> FunctionType | None:
-    """Give the function behind an attribute of a class."""
-    held = getattr(held, "fget", None) or getattr(held, "__func__", held)
-    held = unwrap(held) if callable(held) else held
-    return held if isinstance(held, FunctionType) else None
-
-
-def _made(target: Any, identity: str, known: Known) -> Callee:
-    learn_sources(known)
-    return Callee(target, identity)
 
 
 def require_known(kind: type, given: Mapping[str, Any]) -> None:

@@ -27,6 +27,8 @@ ALONE_S = 1.0
 """What takes longer is sent by itself."""
 CHUNK_S = 2.0
 MOST_IN_CHUNK = 1000
+CHECK_S = 2.0
+"""How often is looked whether there still are workers."""
 
 
 class WorkerDied(NbcacheError, RuntimeError):
@@ -61,7 +63,9 @@ class Drive:
     _deaths: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _cancelled: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _seconds: dict[str, list[float]] = field(default_factory=dict)
+    _sent: set[int] = field(default_factory=set)
     _generation: int = 0
+    _losses: int = 0
     _ready: deque[Report] = field(default_factory=deque)
 
     def run(self, tell: Callable[[Report], bool]) -> None:
@@ -82,13 +86,35 @@ class Drive:
             while self._waiting or self._suspects or self._flying or self._ready:
                 self._fill()
                 if not self._ready and self._flying:
-                    self._take(self._done.get())
+                    self._wait()
                 while self._ready:
                     if not tell(self._ready.popleft()):
                         return
         finally:
             self.pool.release([one[0] for one in self._flying.values()])
             self.pool.close()
+
+    def _wait(self) -> None:
+        """Take what is done next.
+
+        Raises
+        ------
+        RuntimeError
+            Nothing will be done any more.
+        """
+        while True:
+            try:
+                future = self._done.get(timeout=CHECK_S)
+            except queue.Empty:
+                gone = self.pool.gone()
+                # what was done meanwhile is told before
+                if gone and self._done.empty():
+                    raise RuntimeError(
+                        f"{gone}. What is done is kept: call the batch again to go on"
+                    ) from None
+            else:
+                self._take(future)
+                return
 
     # --- sending
 
@@ -98,7 +124,7 @@ class Drive:
             if not self._flying:
                 self._send([self._suspects.popleft()])
             return
-        while self._waiting and len(self._flying) < 2 * self.pool.workers:
+        while self._waiting and len(self._flying) < self.pool.most_sent:
             self._send(self._chunk())
 
     def _chunk(self) -> list[int]:
@@ -133,9 +159,12 @@ class Drive:
             return
         try:
             future = self.pool.submit(self._name(chunk), packed)
-        except BaseException as error:
-            if not self.pool.lost(error):
-                raise
+        except Exception as error:
+            if self.pool.lost(error) != "killed":
+                raise RuntimeError(
+                    f"the executor takes no work ({error}). What is done is kept: "
+                    "call the batch again with another executor"
+                ) from error
             self._waiting.extendleft(reversed(chunk))
             self._renew(self._generation)
             return
@@ -160,8 +189,15 @@ class Drive:
         points = [self.points[one] for one in chunk]
         if any(one.refresh or not one.keep or not one.key for one in points):
             return ""
+        again = self._sent.intersection(chunk)
+        self._sent.update(chunk)
+        if again:
+            # a cluster may still have what came of the first time
+            return ""
         keys = [one.key for one in points]
-        return keys[0] if len(keys) == 1 else hashing.digest(keys)
+        key = keys[0] if len(keys) == 1 else hashing.digest(keys)
+        # others may keep the same call elsewhere, and would look for it there
+        return f"{key}-{hashing.digest([one.folder for one in points])[:8]}"
 
     # --- hearing
 
@@ -174,7 +210,10 @@ class Drive:
                 raise
             self._lost(chunk, generation, error)
             return
-        for report in reports:
+        self._losses = 0
+        # whoever else sent the same may have numbered it in another way
+        for number, report in zip(chunk, reports, strict=True):
+            report.number = number
             self._heard(report)
 
     def _heard(self, report: Report) -> None:
@@ -195,7 +234,7 @@ class Drive:
     def _lost(self, chunk: list[int], generation: int, error: BaseException) -> None:
         """Send what came to nothing again, or give it up."""
         how = self.pool.lost(error)
-        if how:
+        if how in ("killed", "alone"):
             self._renew(generation)
         if how == "cancelled":
             self._again(chunk, error)
@@ -237,4 +276,25 @@ class Drive:
         """Go on with new workers, once for all that the old ones took with them."""
         if generation == self._generation:
             self._generation += 1
+            self._losses += 1
             self.pool.renew()
+            if self._losses > MOST_DEATHS:
+                self._require_sound()
+
+    def _require_sound(self) -> None:
+        """Tell runs that end their workers from workers that cannot even begin.
+
+        Raises
+        ------
+        RuntimeError
+            They end without any work.
+        """
+        try:
+            packed = self.pool.pack(self.work_of([]))
+            self.pool.reports(self.pool.submit("", packed))
+        except Exception as error:
+            raise RuntimeError(
+                f"the workers end before they compute anything ({error}). What is done "
+                "is kept: call the batch again with another executor"
+            ) from error
+        self._losses = 0

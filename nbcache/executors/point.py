@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+import cloudpickle
 
 from nbcache.executors.callee import Callee
 from nbcache.storage.entry import Entry
@@ -76,6 +79,23 @@ class Failed:
     traceback: str
     kinds: tuple[str, ...] = ()
     host: str = field(default_factory=socket.gethostname)
+
+    def __reduce__(self) -> Any:
+        # an error that cannot be pickled, or not be read elsewhere, costs only itself
+        packed = b""
+        with suppress(Exception):
+            packed = cloudpickle.dumps(self.error)
+        return _failed, (packed, self.traceback, self.kinds, self.host)
+
+
+def _failed(packed: bytes, text: str, kinds: tuple[str, ...], host: str) -> Failed:
+    try:
+        error = cloudpickle.loads(packed)
+    except Exception:
+        error = None
+    if not isinstance(error, Exception):
+        error = RuntimeError(text.strip().splitlines()[-1] if text.strip() else "")
+    return Failed(error, text, kinds, host)
 
 
 @dataclass(slots=True)

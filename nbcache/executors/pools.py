@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from abc import ABC, abstractmethod
 from concurrent.futures import (
@@ -13,12 +14,17 @@ from concurrent.futures import (
 from contextlib import suppress
 from typing import Any
 
-import cloudpickle
-
+from nbcache.cache import warn
 from nbcache.executors.point import Report, Work
+from nbcache.executors.sending import packed
 from nbcache.executors.work import compute, computed, unframed
 
 __all__ = ["Pool", "pool_of"]
+
+LEAST_SENT = 64
+NO_WORKER_TOLD_S = 20.0
+NO_WORKER_S = 900.0
+"""Clusters may wait long for their first workers, and for others after these."""
 
 
 class Pool(ABC):
@@ -34,6 +40,11 @@ class Pool(ABC):
 
     workers: int = 1
     needs_canary: bool = True
+
+    @property
+    def most_sent(self) -> int:
+        """How many pieces of work are on their way at a time."""
+        return 2 * self.workers
 
     @abstractmethod
     def submit(self, key: str, packed: Any) -> Any:
@@ -53,7 +64,7 @@ class Pool(ABC):
         Exception
             It cannot be.
         """
-        return cloudpickle.dumps(work)
+        return packed(work)
 
     def reports(self, future: Any) -> list[Report]:
         """Give what came of work that is done.
@@ -79,6 +90,10 @@ class Pool(ABC):
         RuntimeError
             The executor cannot go on.
         """
+
+    def gone(self) -> str:
+        """Say why nothing that is on its way will ever be done; "" if it may be."""
+        return ""
 
     def release(self, futures: list[Any]) -> None:
         """Cancel what has not begun, and forget what came of the rest."""
@@ -112,6 +127,10 @@ class Threads(Pool):
         found: list[Report] = future.result()
         return found
 
+    def lost(self, error: BaseException) -> str:
+        """Tell what is cancelled: threads do not die."""
+        return "cancelled" if isinstance(error, CancelledError) else ""
+
 
 class Processes(Pool):
     """An executor of the user's."""
@@ -138,9 +157,14 @@ class Processes(Pool):
             known._mp_context,
             initializer=known._initializer,
             initargs=known._initargs,
+            max_tasks_per_child=known._max_tasks_per_child,
         )
         self.close()
         self._executor, self._own = made, True
+
+    def gone(self) -> str:
+        """Say whether the thread that hears of the workers has ended."""
+        return _unheard(self._executor)
 
     def close(self) -> None:
         """Shut down what was made in the place of the user's."""
@@ -165,13 +189,41 @@ class Loky(Pool):
 
         self._executor = get_reusable_executor(max_workers=self.workers)
 
+    def gone(self) -> str:
+        """Say whether the thread that hears of the workers has ended."""
+        return _unheard(self._executor)
+
+
+def _unheard(executor: Any) -> str:
+    thread = getattr(executor, "_executor_manager_thread", None)
+    if thread is None or thread.is_alive():
+        return ""
+    return f"{type(executor).__name__} has ended"
+
 
 class Dask(Pool):
     """A cluster of Dask."""
 
     def __init__(self, client: Any) -> None:
+        if client.asynchronous:
+            raise TypeError(
+                "the Dask client is asynchronous: a batch needs one that is not, "
+                "Client(address)"
+            )
         self._client = client
+        self._seen_at = time.monotonic()
+        self._told = False
+        self._require_running()
         self.workers = max(1, sum(client.nthreads().values()))
+
+    @property
+    def most_sent(self) -> int:
+        """Enough that a cluster that grows with its work does grow."""
+        return max(2 * self.workers, LEAST_SENT)
+
+    def _require_running(self) -> None:
+        if self._client.status not in ("running", "connecting"):
+            raise RuntimeError("the Dask client is closed")
 
     def submit(self, key: str, packed: Any) -> Any:
         """Submit it under our own key, which equal calls in the cluster share.
@@ -181,6 +233,7 @@ class Dask(Pool):
         Dask's own keys would not do: its tokens of an array and of its transpose are
         the same, so that one would get the other's result.
         """
+        self._require_running()
         named = f"nbcache-{key or uuid.uuid4().hex}"
         return self._client.submit(compute, packed, key=named, pure=False)
 
@@ -202,8 +255,26 @@ class Dask(Pool):
 
     def renew(self) -> None:
         """Go on if the client does: the cluster starts workers by itself."""
+        self._require_running()
+
+    def gone(self) -> str:
+        """Say whether the client is closed, or for long no worker has been there."""
         if self._client.status not in ("running", "connecting"):
-            raise RuntimeError("the Dask client is closed")
+            return "the Dask client is closed"
+        try:
+            threads = sum(self._client.nthreads().values())
+        except Exception:
+            threads = 0
+        now = time.monotonic()
+        if threads:
+            self.workers, self._seen_at, self._told = threads, now, False
+        waited = now - self._seen_at
+        if waited > NO_WORKER_S:
+            return f"the Dask cluster has had no worker for {waited:.0f} s"
+        if waited > NO_WORKER_TOLD_S and not self._told:
+            self._told = True
+            warn("the Dask cluster has no worker: waiting for one")
+        return ""
 
     def release(self, futures: list[Any]) -> None:
         """Cancel it in the cluster."""

@@ -27,8 +27,11 @@ Handler = Callable[[hashing.Walk, Any, Any, str], None]
 
 
 def _parts_of(walk: hashing.Walk, enter: Callable[[Dependencies], None]) -> list[Part]:
-    collected = Dependencies(walk)
+    written = walk.written
+    collected = Dependencies(walk, skip_written=written is not None, is_inside=True)
     enter(collected)
+    if written is not None:
+        written.update(collected.written)
     return collected.parts
 
 

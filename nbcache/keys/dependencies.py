@@ -72,6 +72,8 @@ class Dependencies:
         Names of globals, and of variables of enclosing functions, to leave out.
     skip_written : bool
         Whether globals that functions only write to are left out.
+    is_inside : bool
+        Whether this is inside of a value.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class Dependencies:
     track: str = "auto"
     ignore: frozenset[str] = frozenset()
     skip_written: bool = False
+    is_inside: bool = False
     parts: list[Part] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     holders: dict[str, Any] = field(default_factory=dict)
@@ -96,7 +99,7 @@ class Dependencies:
 
     def add(self, label: str, value: Any, shown: Any = None) -> None:
         """Enter a value under a label; a change may be told of another form of it."""
-        name = _plain_path(label)
+        name = label.rpartition(" → ")[2].partition(" ")[2] or label
         digest = self.walk.digest(value, name)
         if secret.is_secret_name(name):
             self.parts.append(Part(label, digest))
@@ -148,6 +151,7 @@ class Dependencies:
         if not self._first_time(function, own) or self.track == "none":
             return
         self.holders[f"function {own}"] = function
+        self.walk.functions[id(function)] = function
         code = function.__code__
         digest = source.text_digest(source.code_digest(code), *_annotations(function))
         text = functools.partial(details.code_details, code)
@@ -160,11 +164,8 @@ class Dependencies:
         for name, cell in cells:
             if name not in self.ignore:
                 self._closure(f"{step}closure {name}", cell, step)
-        attributes = {
-            name: value
-            for name, value in vars(function).items()
-            if name not in ("__wrapped__", "__nbcache_wrapped__")
-        }
+        wrapped = ("__wrapped__", "__nbcache_wrapped__")
+        attributes = {k: v for k, v in vars(function).items() if k not in wrapped}
         if attributes:
             self.add(f"{step}attributes", attributes)
         if "__wrapped__" in vars(function):
@@ -194,10 +195,9 @@ class Dependencies:
                 self.written[name] = value
             else:
                 self.named(name, value, chains, step)
-        if not self.skip_written and plain_name(str(scope.get("__name__"))) != MAIN:
+        if self.is_inside or not self.skip_written:
             # a run that binds them anew must be noticed: no notebook holds them
-            for name in sorted(reading.bound_globals(code) & scope.keys()):
-                self.value(f"{step}global {name}", scope[name], step)
+            self._bound(code, scope, step)
         for name in sorted(reading.hidden(code) - self.ignore - scope.keys()):
             reason = "it hides which names it reads"
             raise UnhashableValue(f"{name}()", "builtin", reason)
@@ -205,6 +205,18 @@ class Dependencies:
         self._imports(code, scope, step)
         for variable in sorted(reading.environment(code)):
             self.environment(variable, step)
+
+    def _bound(self, code: CodeType, scope: dict[str, Any], step: str) -> None:
+        """Enter globals that code binds, where a run of it could not tell them."""
+        wanted = reading.bound_globals(code) & scope.keys()
+        if plain_name(str(scope.get("__name__"))) == MAIN:
+            # whether there is one to delete decides what is left
+            wanted = reading.deleted_globals(code) - reading.global_chains(code).keys()
+        for name in sorted(wanted):
+            if name in scope:
+                self.value(f"{step}global {name}", scope[name], step)
+            else:
+                self.builtin(f"{step}global {name}", name, step)
 
     def _holder(self, module: Any, scope: dict[str, Any] | None = None) -> None:
         """Note a module of the user's; the notebook is none."""
@@ -382,11 +394,3 @@ def _annotations(function: FunctionType) -> Iterator[str]:
     found = getattr(function, "__annotations__", None) or {}
     for name, value in found.items():
         yield f"{name}: {spell(value)}"
-
-
-# --- labels
-
-
-def _plain_path(label: str) -> str:
-    """Turn a label into the path that an error names."""
-    return label.rpartition(" → ")[2].partition(" ")[2] or label

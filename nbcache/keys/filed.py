@@ -38,12 +38,12 @@ def agrees(
         Whether nothing shows that the module was changed since.
     """
     literals = dict(_literals(tree.body))
-    own = _definitions(tree.body)
+    own, used = _definitions(tree.body), _used(tree.body)
     for name, value in vars(module).items():
         if name.startswith("__") and name.endswith("__"):
             continue
         if name in own:
-            if not _is_defined_by(value, own[name], path):
+            if not _is_defined_by(value, own[name], path, used):
                 return False
         elif name in literals:
             if not _is_same(literals[name], value):
@@ -71,11 +71,23 @@ def _definitions(body: list[ast.stmt]) -> dict[str, ast.stmt]:
     }
 
 
+def _used(body: list[ast.stmt]) -> set[str]:
+    """Give the names that a block uses itself: it may give attributes to functions."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {
+        node.id
+        for statement in body
+        if not isinstance(statement, kinds)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
 def _stores(statement: ast.stmt) -> set[str]:
     return flow.analyse(ast.Module([statement], [])).stores
 
 
-def _is_defined_by(value: Any, node: ast.stmt, path: str) -> bool:
+def _is_defined_by(value: Any, node: ast.stmt, path: str, used: Set[str]) -> bool:
     """Say whether a function or class is what a definition without decorators made."""
     if isinstance(node, ast.ClassDef):
         return isinstance(value, type) and _class_agrees(value, node, path)
@@ -85,6 +97,7 @@ def _is_defined_by(value: Any, node: ast.stmt, path: str) -> bool:
         isinstance(value, FunctionType)
         and value.__code__.co_filename == path
         and source.function_node(value.__code__) is not None
+        and (not vars(value) or value.__name__ in used)
         and _has_defaults_of(value, node.args)  # type: ignore[attr-defined]
     )
 
@@ -118,10 +131,10 @@ def _class_agrees(cls: type, node: ast.ClassDef, path: str) -> bool:
         return True
     bound = flow.analyse(ast.Module(node.body, [])).stores
     literals = dict(_literals(node.body))
-    own = _definitions(node.body)
+    own, used = _definitions(node.body), _used(node.body)
     for name, value in vars(cls).items():
         if name in own:
-            if not _is_defined_by(value, own[name], path):
+            if not _is_defined_by(value, own[name], path, used):
                 return False
         elif name in literals:
             if not _is_same(literals[name], value):

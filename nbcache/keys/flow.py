@@ -9,12 +9,19 @@ comprehensions contribute their free names.
 from __future__ import annotations
 
 import ast
-import builtins
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from nbcache.keys import uses
-from nbcache.keys.scopes import dotted, free_names, global_names
+from nbcache.keys.handlers import catches_name_errors
+from nbcache.keys.scopes import (
+    annotated,
+    defaults,
+    deleted_names,
+    dotted,
+    free_names,
+    global_names,
+)
 from nbcache.keys.trees import of_tree
 
 __all__ = ["DYNAMIC_NAMES", "Flow", "analyse"]
@@ -39,9 +46,14 @@ class Flow:
         Names that the cell may bind, or delete.
     late : set of str
         Names that functions inside bind by ``global``, once they are called.
+    late_deletes : set of str
+        Those of them that they may delete.
     guarded : set of str
         Names whose reading would not end the cell if they were not bound, because
         something around it may swallow the NameError.
+    queried : set of str, or None
+        Names that are certainly bound where it first may query a table; None if it
+        does not.
     numbered : dict of str to (str, int)
         ``_3`` for ``Out[3]``, ``_i3`` for ``In[3]``: read in place of all of it.
     """
@@ -50,7 +62,9 @@ class Flow:
     stores: set[str] = field(default_factory=set)
     deletes: set[str] = field(default_factory=set)
     late: set[str] = field(default_factory=set)
+    late_deletes: set[str] = field(default_factory=set)
     guarded: set[str] = field(default_factory=set)
+    queried: set[str] | None = None
     numbered: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     def copy(self) -> Flow:
@@ -59,21 +73,16 @@ class Flow:
             name: None if chains is None else set(chains)
             for name, chains in self.reads.items()
         }
-        return Flow(
-            reads,
-            set(self.stores),
-            set(self.deletes),
-            set(self.late),
-            set(self.guarded),
-            dict(self.numbered),
-        )
+        own = {name: set(one) for name, one in vars(self).items() if type(one) is set}
+        return replace(self, **own, reads=reads, numbered=dict(self.numbered))
 
 
 @of_tree
 def analyse(tree: ast.Module) -> Flow:
     """Give what a cell's tree reads before assignment, binds and deletes."""
     visitor = _Visitor()
-    visitor.swallows = any(map(_catches_name_errors, ast.walk(tree)))
+    visitor.swallows = any(map(catches_name_errors, ast.walk(tree)))
+    visitor.queries = uses.has_queries(tree)
     visitor.run(tree.body)
     for name in uses.queried_names(tree) - visitor.flow.stores:
         visitor.flow.reads[name] = None
@@ -82,22 +91,6 @@ def analyse(tree: ast.Module) -> Flow:
 
 # IPython's history, and the names under which it binds each item too
 _HISTORY = {"Out": "_", "_oh": "_", "In": "_i", "_ih": "_i"}
-_NARROW = frozenset(
-    name
-    for name in dir(builtins)
-    if isinstance(getattr(builtins, name), type)
-    and issubclass(getattr(builtins, name), BaseException)
-    and not issubclass(NameError, getattr(builtins, name))
-    and not issubclass(getattr(builtins, name), NameError)
-)
-
-
-def _catches_name_errors(node: ast.AST) -> bool:
-    """Say whether a handler may catch a NameError; a type we cannot tell may."""
-    if not isinstance(node, ast.ExceptHandler):
-        return False
-    types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-    return not all(isinstance(one, ast.Name) and one.id in _NARROW for one in types)
 
 
 class _Visitor(ast.NodeVisitor):
@@ -107,6 +100,7 @@ class _Visitor(ast.NodeVisitor):
         self.flow = Flow()
         self.assigned: set[str] = set()
         self.swallows = False
+        self.queries = False
         self._inside = 0
 
     def run(self, statements: Sequence[ast.stmt]) -> None:
@@ -123,6 +117,10 @@ class _Visitor(ast.NodeVisitor):
             self.flow.reads[name] = None
         else:
             known.add(attribute)
+
+    def _query(self, node: ast.AST) -> None:
+        if self.queries and self.flow.queried is None and uses.has_queries(node):
+            self.flow.queried = set(self.assigned)
 
     def _bind(self, name: str) -> None:
         self.assigned.add(name)
@@ -141,6 +139,7 @@ class _Visitor(ast.NodeVisitor):
             self.flow.deletes.add(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
+        self._query(node)
         root, chain = dotted(node)
         if root is not None and isinstance(node.ctx, ast.Load):
             self._read(root.id, chain)
@@ -158,10 +157,10 @@ class _Visitor(ast.NodeVisitor):
         self.flow.numbered[name] = node.value.id, number  # type: ignore[attr-defined, assignment]
         self._read(name)
 
-    def visit_Call(self, node: ast.Call) -> None:
-        self.generic_visit(node)
-        for name in uses.queried_names(node):
-            self._read(name)
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if self.queries and isinstance(node.value, str):
+            for name in uses.names_in_query(node.value):
+                self._read(name)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
@@ -170,10 +169,24 @@ class _Visitor(ast.NodeVisitor):
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         # what stands after the first operand may not run
         self.visit(node.values[0])
+        self._perhaps(*node.values[1:])
+
+    def _perhaps(self, *nodes: ast.expr) -> None:
         before = set(self.assigned)
-        for value in node.values[1:]:
-            self.visit(value)
+        for node in nodes:
+            self.visit(node)
         self.assigned = before
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        # what stands after the second operand may not run
+        self.visit(node.left)
+        self.visit(node.comparators[0])
+        self._perhaps(*node.comparators[1:])
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        self.visit(node.test)
+        if node.msg is not None:
+            self._perhaps(node.msg)
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self.visit(node.test)
@@ -186,7 +199,10 @@ class _Visitor(ast.NodeVisitor):
     def _free(self, node: ast.AST) -> None:
         """Read the free names of a nested scope: it may run at any later time."""
         self._inside += self.swallows
-        self.flow.late |= global_names(node)
+        self._query(node)
+        bound = global_names(node)
+        self.flow.late |= bound
+        self.flow.late_deletes |= bound & deleted_names(node)
         for name, attributes in free_names(node).items():
             if attributes is None:
                 self._read(name)
@@ -196,7 +212,7 @@ class _Visitor(ast.NodeVisitor):
         self._inside -= self.swallows
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
-        for default in _defaults(node.args):
+        for default in defaults(node.args):
             self.visit(default)
         self._free(node)
 
@@ -270,7 +286,7 @@ class _Visitor(ast.NodeVisitor):
 
     def _try(self, node: ast.Try) -> None:
         before = set(self.assigned)
-        catching = any(map(_catches_name_errors, node.handlers))
+        catching = any(map(catches_name_errors, node.handlers))
         self._inside += catching
         self.run(node.body)
         self._inside -= catching
@@ -344,9 +360,9 @@ class _Visitor(ast.NodeVisitor):
     # --- definitions
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for part in (*node.decorator_list, *_defaults(node.args)):
+        for part in (*node.decorator_list, *defaults(node.args)):
             self.visit(part)
-        for annotation in _annotations(node):
+        for annotation in annotated(node):
             self.visit(annotation)
         # the body may be called before the name is bound only through itself
         self.assigned.add(node.name)
@@ -382,16 +398,3 @@ def _leaves(body: Sequence[ast.stmt]) -> bool:
     return bool(body) and isinstance(
         body[-1], ast.Raise | ast.Return | ast.Continue | ast.Break
     )
-
-
-def _defaults(arguments: ast.arguments) -> list[ast.expr]:
-    return [*arguments.defaults, *(one for one in arguments.kw_defaults if one)]
-
-
-def _annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
-    arguments = node.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [one for one in (arguments.vararg, arguments.kwarg) if one]
-    yield from (one.annotation for one in every if one.annotation)
-    if node.returns is not None:
-        yield node.returns

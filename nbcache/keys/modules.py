@@ -92,6 +92,15 @@ def classes(module: ModuleType) -> dict[str, type]:
     }
 
 
+def functions(module: ModuleType) -> dict[str, FunctionType]:
+    """Give the functions that a module defines, by the name under which it has them."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__
+    }
+
+
 def import_parts(name: str) -> Iterator[tuple[str, str, str]]:
     """Give digest, label and summary of each module that an import brings in.
 

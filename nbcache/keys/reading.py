@@ -12,6 +12,7 @@ from nbcache.keys import source, uses
 __all__ = [
     "bound_globals",
     "attributes",
+    "deleted_globals",
     "environment",
     "global_chains",
     "hidden",
@@ -95,11 +96,21 @@ def attributes(code: CodeType) -> frozenset[str]:
 @functools.lru_cache(maxsize=4096)
 def bound_globals(code: CodeType) -> frozenset[str]:
     """Give the globals that code binds or deletes."""
+    return _named_by(code, "STORE_GLOBAL") | deleted_globals(code)
+
+
+@functools.lru_cache(maxsize=4096)
+def deleted_globals(code: CodeType) -> frozenset[str]:
+    """Give the globals that code deletes."""
+    return _named_by(code, "DELETE_GLOBAL")
+
+
+def _named_by(code: CodeType, operation: str) -> frozenset[str]:
     return frozenset(
         str(instruction.argval)
         for one in source.nested_codes(code)
         for instruction in dis.get_instructions(one)
-        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")
+        if instruction.opname == operation
     )
 
 
@@ -107,9 +118,10 @@ def bound_globals(code: CodeType) -> frozenset[str]:
 def hidden(code: CodeType) -> frozenset[str]:
     """Give the built-ins through which code reads names that do not stand in it."""
     node = source.function_node(code)
+    found = uses.HIDING_ATTRIBUTES & attributes(code)
     if node is not None:
-        return frozenset(uses.hidden_reads(node, _HIDING))
-    return _HIDING & global_chains(code).keys()
+        return found | frozenset(uses.hidden_reads(node, _HIDING))
+    return found | (_HIDING & global_chains(code).keys())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,7 +6,14 @@ import ast
 import symtable
 from collections.abc import Iterator
 
-__all__ = ["dotted", "free_names", "global_names"]
+__all__ = [
+    "annotated",
+    "defaults",
+    "deleted_names",
+    "dotted",
+    "free_names",
+    "global_names",
+]
 
 
 def free_names(node: ast.AST) -> dict[str, set[str] | None]:
@@ -43,6 +50,34 @@ def global_names(node: ast.AST) -> set[str]:
         if isinstance(inner, ast.Global)
         for name in inner.names
     }
+
+
+def deleted_names(node: ast.AST) -> set[str]:
+    """Give the names that code inside deletes, of whatever scope."""
+    return {
+        inner.id
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Del)
+    } | {
+        inner.name
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.ExceptHandler) and inner.name
+    }
+
+
+def defaults(arguments: ast.arguments) -> list[ast.expr]:
+    """Give the default values of parameters."""
+    return [*arguments.defaults, *(one for one in arguments.kw_defaults if one)]
+
+
+def annotated(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.expr]:
+    """Give the annotations of a function."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [one for one in (arguments.vararg, arguments.kwarg) if one]
+    yield from (one.annotation for one in every if one.annotation)
+    if node.returns is not None:
+        yield node.returns
 
 
 def dotted(node: ast.Attribute) -> tuple[ast.Name | None, str]:

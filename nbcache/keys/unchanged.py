@@ -59,6 +59,7 @@ class Unchanged:
         if not self.holds_by_identity():
             return None
         walk = Walk()
+        walk.written = {}
         for label, value, digest in self.added:
             if walk.digest(value, label) != digest:
                 return None

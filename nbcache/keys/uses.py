@@ -167,6 +167,12 @@ def attributes(tree: ast.AST) -> set[str]:
 # --- what no analysis can see
 
 
+HIDING_ATTRIBUTES = frozenset(
+    {"__globals__", "f_globals", "f_locals", "user_global_ns", "user_ns"}
+)
+"""Attributes that are namespaces: which names are read there no analysis can see."""
+
+
 @of_tree
 def hidden_reads(tree: ast.AST, names: frozenset[str]) -> set[str]:
     """Give the built-ins through which code reads names that do not stand in it.
@@ -200,7 +206,8 @@ def _is_plain(node: ast.AST) -> bool:
     if name == "__import__":
         return bool(node.args) and _literal(node.args[0]) is not None
     if name in ("eval", "exec"):
-        return len(node.args) > 1 or bool(node.keywords)
+        given = [*node.args[1:2], *(one.value for one in node.keywords)]
+        return bool(given) and getattr(given[0], "value", "") is not None
     return name in ("vars", "dir") and bool(node.args)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any
 
 import xxhash
@@ -33,6 +34,7 @@ class _Known:
         self.alone: dict[int, bytes] = {}
         self.order_keys: dict[int, bytes] = {}
         self.classes: dict[int, bytes | None] = {}  # None: being walked
+        self.functions: dict[int, FunctionType] = {}
 
 
 class Walk(ContainerWalk):
@@ -62,6 +64,8 @@ class Walk(ContainerWalk):
             self._without_hasher(plain.ATOMS), self._without_hasher(plain.CONTAINERS)
         )
         self.memory: Any = None  # set by `arrays`: which arrays share memory
+        # globals that code inside of values only writes to; None: these count as well
+        self.written: dict[str, Any] | None = None
         self.noted: dict[int, list[str]] = {}  # set by `tables`: index and columns
         self._settled: dict[int, bytes] = {}  # nested objects, in this digest only
         self._open: dict[int, int] = {}  # nested objects being walked -> depth
@@ -71,6 +75,11 @@ class Walk(ContainerWalk):
         self._pure_walk: Walk | None = None
         self._ordering: frozenset[int] = frozenset()  # elements of sets being ordered
         self._known = _Known()
+
+    @property
+    def functions(self) -> dict[int, FunctionType]:
+        """The user's functions that were met anywhere, by identity."""
+        return self._known.functions
 
     def takes_plain(self) -> bool:
         """Say whether nobody stands in for atoms and plain containers."""
@@ -305,11 +314,14 @@ class Walk(ContainerWalk):
         """Make a walk that knows nothing of what was met, only of what is immutable."""
         part = Walk(self._functions, self._opaque.values())
         part._known, part._held = self._known, self._held
+        part.written = self.written
         return part
 
     def fresh(self) -> Walk:
         """Give a walk that has met nothing yet, with the same functions."""
-        return Walk(self._functions)
+        other = Walk(self._functions)
+        other.written = self.written
+        return other
 
     def put_alone(self, sink: Sink, value: Any, handler: Handler, path: str) -> None:
         """Feed the digest that a value has by itself, whatever came before it."""

@@ -6,7 +6,6 @@ import functools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from nbcache.storage import lent, sharing
 from nbcache.storage.codec_dtypes import spec_of
 from nbcache.storage.codec_members import SMALL, Members
 from nbcache.storage.codec_nodes import Array, Node
+from nbcache.storage.codec_stacks import stacked
 
 if TYPE_CHECKING:
     from nbcache.storage.codec_encode import Encoder
@@ -25,8 +25,6 @@ __all__ = ["ArrayPlaces", "Inseparable", "Members", "most_shared_objects"]
 # shorter sequences, and those of larger arrays, are not made one array
 FEWEST_IN_STACK = 16
 LARGEST_IN_STACK = 1 << 16
-# if fewer are alike, each stands for itself
-ALIKE_IN_STACK = 4
 # numpy.load refuses longer headers
 LONGEST_HEADER = 4096
 
@@ -179,8 +177,8 @@ class ArrayPlaces:
             self._part()
         for many in self._many:
             parent, index = many.where
-            stacked = _stacked(many.arrays, many.specs, encoder.members)
-            encoder.current(parent)[index] = stacked
+            few = stacked(many.arrays, many.specs, encoder.members)
+            encoder.current(parent)[index] = few
 
     def name(self, node: list[Any], name: str) -> None:
         """Ask for the member of an array to have a name."""
@@ -240,8 +238,8 @@ class ArrayPlaces:
         for parent, index in self._sequences:
             self._stack(encoder.current(parent), index, encoder.members)
         for place in self._places:
-            if not place.done and not place.fixed and not place.array.dtype.hasobject:
-                _store(place, encoder.members)
+            if not (place.done or place.fixed):
+                self._store(place, encoder.members)
 
     def _share_objects(self, places: list[_Place]) -> None:
         """Give arrays of objects one memory: whichever comes first makes it."""
@@ -257,6 +255,19 @@ class ArrayPlaces:
                 raise Inseparable(place, "shares memory with an array of another dtype")
             view = sharing.view_of(place.array, low)
             place.node[1].append([self._object_groups, length, view])
+            place.done = True
+
+    def _store(self, place: _Place, members: Members) -> None:
+        """Keep an array that shares no memory, with the gaps between its elements."""
+        gaps = None if place.alone else sharing.spread(place.array)
+        if not place.array.dtype.hasobject:
+            _store(place, members)
+            if gaps is not None:
+                place.node[:2] = ["spread", [place.node[1], *gaps]]
+        elif gaps is not None:
+            self._object_groups += 1
+            length = gaps[0] // place.array.itemsize
+            place.node[1].append([self._object_groups, length, gaps[1]])
 
     def _stack(self, parent: list[Any], index: int, members: Members) -> None:
         """Turn a sequence of arrays alike into one array, if nothing refers to them."""
@@ -270,7 +281,7 @@ class ArrayPlaces:
         if not any(array.nbytes for array in arrays):
             return
         specs = [place.spec for place in places]
-        parent[index] = _stacked(arrays, specs, members)
+        parent[index] = stacked(arrays, specs, members)
         for place in places:
             place.done = True
 
@@ -291,36 +302,6 @@ def _may_stack(place: _Place) -> bool:
 def _is_small(array: Array) -> bool:
     whole = array.flags.c_contiguous and array.ndim > 0
     return whole and array.nbytes <= LARGEST_IN_STACK
-
-
-def _stacked(arrays: list[Array], specs: list[Any], members: Members) -> Any:
-    """Give many small arrays as few large ones."""
-    shapes = list(map(_shape_of, arrays))
-    different = set(shapes)
-    same = len(set(specs)) == 1
-    if same and len(different) == 1:
-        return {"stack": members.blob(_stack_of(arrays))}
-    if same and all(len(shape) == 1 for shape in different):
-        ends = np.fromiter(accumulate(map(len, arrays), initial=0), np.int64)
-        return {"ragged": [members.blob(np.concatenate(arrays)), members.blob(ends)]}
-    layouts: dict[Any, list[Array]] = {}
-    kinds = list(zip(specs, shapes, strict=True))
-    for kind, array in zip(kinds, arrays, strict=True):
-        layouts.setdefault(kind, []).append(array)
-    places = dict(zip(layouts, range(len(layouts)), strict=True))
-    count = len(arrays)
-    codes = members.blob(np.fromiter(map(places.__getitem__, kinds), np.int32, count))
-    # a stack of items without bytes could be of any length
-    if ALIKE_IN_STACK * len(layouts) <= count and all(map(_nbytes_of, arrays)):
-        stacks = [members.blob(_stack_of(some)) for some in layouts.values()]
-        return {"stacks": [stacks, codes]}
-    starts = np.fromiter(map(members.add_small, arrays), np.int64, count)
-    table = [[spec, list(shape)] for spec, shape in layouts]
-    return {"arrays": [table, codes, members.blob(starts)]}
-
-
-def _stack_of(arrays: list[Array]) -> Array:
-    return np.concatenate(arrays).reshape(len(arrays), *arrays[0].shape)
 
 
 def _share(places: list[_Place], encoder: Encoder) -> None:
@@ -351,10 +332,10 @@ def _share_live(places: list[_Place], live: list[Array], encoder: Encoder) -> No
         for base in live:
             if sharing.cover([base, place.array]) == 0 and not place.fixed:
                 node = encoder.live.node(base)
-                place.node[:2] = [
-                    "view",
-                    lent.live_view(place.array, place.spec, base, node),
-                ]
+                content = lent.live_view(place.array, place.spec, base, node)
+                # that one may become read-only after this was made
+                content[2][3] = sharing.is_writeable(place.array) and sharing.MUST
+                place.node[:2] = ["view", content]
                 place.done = True
                 break
         else:

@@ -76,7 +76,26 @@ def _view(decoder: Decoder, content: Any) -> Array:
         here = [spec_of(base.dtype), list(base.shape), list(base.strides)]
         if here != layout[0]:
             raise Unresolved("an array that the entry refers to is laid out anew")
-    return sharing.strided(base, dtype_of(spec, objects=True), view)
+    array = sharing.strided(base, dtype_of(spec, objects=True), view)
+    if view[3] == sharing.MUST and not sharing.is_writeable(array):
+        raise Unresolved("an array that the entry refers to is read-only now")
+    return array
+
+
+def _spread(decoder: Decoder, content: Any) -> Array:
+    """Give a view of memory that nothing else refers to."""
+    held, total, view = content
+    values = _array(decoder, held)
+    # each axis adds less than it has
+    if type(total) is not int or not 0 < total <= values.nbytes << values.ndim:
+        raise ValueError("a view in more memory than it can need")
+    memory = np.empty(total, np.uint8)
+    array = sharing.strided(memory, values.dtype, [*view[:3], True])
+    if array.shape != values.shape:
+        raise ValueError("a view of another shape than its values")
+    array[...] = values
+    array.flags.writeable = bool(view[3])
+    return array
 
 
 def _write_objects(encoder: Encoder, value: Array) -> Node:
@@ -129,6 +148,7 @@ encoders[np.ndarray] = _write_array
 kind("a", _array)
 kind("read-only", _read_only)
 kind("view", _view)
+kind("spread", _spread)
 kind("objects", _objects, _fill_objects)
 
 # ---------------------------------------------------------------- subclasses

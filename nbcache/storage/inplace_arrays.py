@@ -26,6 +26,8 @@ class _Array(Form):
     def refusal(self, value: Any, before: Any, digest: Digest) -> str:
         if not same(_layout(value), before[2:]):
             return "has another shape or dtype than before, though it is the same array"
+        if not (before[1] or value.flags.owndata):
+            return "is a read-only part of other memory"
         return "is mapped from a file" if _is_mapped(value) else ""
 
     def content(self, value: Any, before: Any, digest: Digest) -> Any:
@@ -45,14 +47,16 @@ class _Array(Form):
             return "is another kind of object now"
         if (array.shape, array.dtype) != (value.shape, value.dtype):
             return "has another shape or dtype now"
-        return "" if is_writeable(value) else "is read-only now"
+        return "" if _may_write(value) else "is read-only now"
 
     def write(self, value: Any, content: Any) -> None:
         array, writeable = content
         if not is_writeable(value):
             value.flags.writeable = True
         np.copyto(value, array)
-        value.flags.writeable = writeable
+        # numpy refuses to set the flag of some views, even to what it is
+        if writeable != is_writeable(value):
+            value.flags.writeable = writeable
 
 
 class _Objects(_Array):
@@ -76,7 +80,7 @@ class _Objects(_Array):
             return "is another kind of object now"
         if type(content[0]) is not list or len(content[0]) != value.size:
             return "has another shape or dtype now"
-        return "" if is_writeable(value) else "is read-only now"
+        return "" if _may_write(value) else "is read-only now"
 
     def write(self, value: Any, content: Any) -> None:
         items = np.empty(value.size, object)
@@ -118,6 +122,11 @@ class _Subclass(Form):
         own = object.__getattribute__(value, "__dict__") if content else {}
         own.clear()
         own.update(content)
+
+
+def _may_write(value: Any) -> bool:
+    """Say whether an array is writable, or can be made so: its memory is its own."""
+    return is_writeable(value) or bool(value.flags.owndata)
 
 
 def _is_mapped(value: Any) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbcache.storage.codec_encode import Encoder
     from nbcache.storage.live import LiveIndex
 
-__all__ = ["borrow", "lends", "live_view"]
+__all__ = ["borrow", "follows", "lends", "live_view"]
 
 
 def lends(block: Any) -> bool:
@@ -73,6 +73,29 @@ def live_view(array: Array, spec: Any, base: Array, node: Node) -> list[Any]:
     return [node, spec, view, layout]
 
 
+def follows(value: Any, others: Iterable[Any]) -> bool:
+    """Say whether an array changes with others: a read-only part of their memory.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+    others : iterable of object
+        Arrays, which are written to, and frames.
+    """
+    if not (type(value) is np.ndarray and value.size and value.base is not None):
+        return False
+    if sharing.is_writeable(value) or value.dtype.hasobject:
+        return False
+    lenders = [
+        one
+        for one in others
+        if type(one) is np.ndarray and one is not value and sharing.is_writeable(one)
+    ]
+    lenders += [values for frame in others for values, _, _ in _lent_by(frame)]
+    return _lender_of(value, lenders) is not None
+
+
 def _is_borrowed(array: Array) -> bool:
     """Say whether an array may be one that pandas lent out."""
     return (
@@ -86,12 +109,18 @@ def _is_borrowed(array: Array) -> bool:
 def _live_lenders(live: LiveIndex) -> Iterator[tuple[Array, Node]]:
     """Give the memory of live frames with the nodes that lead to it."""
     for frame in live.objects():
-        if type(frame).__module__.partition(".")[0] != "pandas":
-            continue
-        for number, block in enumerate(blocks(frame)):
-            values = block.values
-            if type(values) is np.ndarray and values.dtype.kind != "O" and lends(block):
-                yield values, ["live", [*live.path(frame), ["b", spot(number, block)]]]
+        for values, number, block in _lent_by(frame):
+            yield values, ["live", [*live.path(frame), ["b", spot(number, block)]]]
+
+
+def _lent_by(frame: Any) -> Iterator[tuple[Array, int, Any]]:
+    """Give the memory of a frame that it lends, with number and block."""
+    if type(frame).__module__.partition(".")[0] != "pandas":
+        return
+    for number, block in enumerate(blocks(frame)):
+        values = block.values
+        if type(values) is np.ndarray and values.dtype.kind != "O" and lends(block):
+            yield values, number, block
 
 
 def _lender_of(array: Array, lenders: list[Array]) -> int | None:

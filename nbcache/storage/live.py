@@ -116,7 +116,9 @@ class LiveIndex:
             return
         is_holder = isinstance(value, type | ModuleType)
         if is_holder:
-            if type(owner) is int and step[0] not in ("t", "r"):
+            # of what containers hold, only a class of the notebook has no other name
+            is_inside = type(owner) is int and step[0] not in ("t", "r")
+            if is_inside and value.__dict__.get("__module__") != "__main__":
                 return
         elif is_plain_value(value):
             return

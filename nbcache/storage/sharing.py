@@ -14,6 +14,7 @@ import numpy as np
 from nbcache.storage.codec_nodes import Array
 
 __all__ = [
+    "MUST",
     "View",
     "cover",
     "extent",
@@ -23,12 +24,15 @@ __all__ = [
     "memory",
     "own_memory",
     "separate",
+    "spread",
     "strided",
     "view_of",
 ]
 
 # [offset in bytes, shape, strides in bytes, writable]
 View = list[Any]
+# in place of writable: what it is a view of must be writable too (True is 1)
+MUST: Final = 2
 
 # exact overlap of strided arrays is a hard problem; beyond this they count as shared
 _MOST_WORK: Final[Any] = 1000
@@ -181,6 +185,41 @@ def view_of(array: Array, low: int) -> View:
     """Say where an array lies in memory that starts at address `low`."""
     start = array.__array_interface__["data"][0] - low
     return [start, list(array.shape), list(array.strides), is_writeable(array)]
+
+
+def spread(array: Array) -> tuple[int, View] | None:
+    """Say where a view lies in a memory of its own with the smallest possible gaps.
+
+    Which axes could be merged stays as it is, so that `numpy.reshape` copies, or does
+    not, as it would have.  The memory that the gaps belong to is not kept.
+
+    Parameters
+    ----------
+    array : ndarray
+        None of its elements share memory.
+
+    Returns
+    -------
+    int, view
+        Bytes of that memory, and the place in it as of `view_of`; None for what is
+        contiguous.
+    """
+    if array.flags.forc or not array.size:
+        return None
+    size = array.itemsize
+    steps = [size] * array.ndim
+    before, inner = size, size
+    for axis in sorted(range(array.ndim), key=lambda one: abs(array.strides[one])):
+        length, stride = array.shape[axis], array.strides[axis]
+        if length == 1:
+            continue
+        step = inner if abs(stride) == before else inner + size
+        before, inner = abs(stride) * length, step * length
+        steps[axis] = step if stride > 0 else -step
+    reach = [(n - 1) * step for n, step in zip(array.shape, steps, strict=True)]
+    start = -sum(one for one in reach if one < 0)
+    total = sum(map(abs, reach)) + size
+    return total, [start, list(array.shape), steps, is_writeable(array)]
 
 
 def strided(base: Array, dtype: np.dtype[Any], view: View) -> Array:

@@ -67,6 +67,15 @@ class ThreadWatch:
                 )
         return ""
 
+    def others(self) -> list[str]:
+        """Name what else ran the user's code when it began: threads and tasks."""
+        codes = (getattr(task.get_coro(), "cr_code", None) for task in self.tasks)
+        return [f"the thread {name!r}" for name in self.users] + [
+            f"the task {code.co_name!r}"
+            for code in codes
+            if code is not None and origin.is_user_code(code)
+        ]
+
     def rebound(self, names: list[str]) -> str:
         """Say that another thread may have bound names; '' if none could."""
         if not names or not self.users:

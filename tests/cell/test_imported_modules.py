@@ -24,7 +24,7 @@ def scale(x):
 """
 AFTER = (
     "import impmod; impmod.STATE, impmod.TABLE, impmod.scale(1), impmod.Meter.total, "
-    "sorted(vars(impmod))[-3:]"
+    "sorted(vars(impmod))[-3:], vars(impmod.scale), impmod.scale.__defaults__"
 )
 CELLS = {
     "an item": "import impmod; impmod.TABLE['n'] += 1",
@@ -36,6 +36,8 @@ CELLS = {
     "instances that change their class": (
         "import impmod\nm = impmod.Meter(1).add(2)\nm.add(3)"
     ),
+    "an attribute of a function": "from impmod import scale; f = scale; f.note = [2]",
+    "defaults of a function": "import impmod\nimpmod.scale.__defaults__ = (3,)",
     "names of it": "from impmod import remember, STATE\nremember(3)\nz = STATE",
 }
 

@@ -76,6 +76,68 @@ CASES = {
         "open(path).read()",
         "appends to",
     ),
+    "an attribute of a function that it imports in a branch": Case(
+        "",
+        "if True:\n    from regmod2 import add\n    add.note = 2",
+        "import regmod2; vars(regmod2.add)",
+        "no hit can repeat",
+        modules={"regmod2": MODULE},
+    ),
+    "an attribute of a method of a class that it imports": Case(
+        "",
+        "from regmod3 import C\nC.m.note = 2",
+        "import regmod3; vars(regmod3.C.m)",
+        "no hit can repeat",
+        modules={"regmod3": "class C:\n    def m(self): return 1\n"},
+    ),
+    "a function to which its module gives an attribute": Case(
+        "",
+        "if True:\n    from regmod4 import f\n    y = f()",
+        "y, f.note",
+        modules={"regmod4": "def f(): return 1\nf.note = 3\n"},
+    ),
+    "a class in a container, whose name the cell binds": Case(
+        "class w:\n    extra = 3\nheld = [w]",
+        "w = list(held)",
+        "w[0] is held[0], w[0].extra",
+    ),
+    "a class in an array, whose name the cell binds": Case(
+        "import numpy as np\nclass w: pass\nB = np.array([w, None], dtype=object)",
+        "w = B.copy()",
+        "w[0] is B[0]",
+    ),
+    "a view of an array that the cell makes read-only": Case(
+        "import numpy as np\nB = np.arange(6.0)",
+        "B.setflags(write=False)\nm = {'k': B[1:]}",
+        "m['k'].flags.writeable, B.flags.writeable, np.shares_memory(m['k'], B)",
+    ),
+    "an array of objects, of which a hit made a view": Case(
+        "import numpy as np\nA = np.array([[], None], dtype=object)\n"
+        "get_ipython().run_cell('%%cached view\\nw = A.T')",
+        "v = w.ravel().copy()\nA[0] = 2",
+        "v.tolist(), A.tolist(), w.tolist()",
+    ),
+    "an array that the cell makes writable": Case(
+        "import numpy as np\nB = np.arange(6.0)\nB.setflags(write=False)",
+        "B.setflags(write=True)\nB[2] = 7",
+        "B.tolist(), B.flags.writeable",
+    ),
+    "a read-only view of an array that the cell changes": Case(
+        "import numpy as np\nB = np.arange(6.0)\nv = B[2:]\nv.setflags(write=False)",
+        "y = v.sum()\nB[3] = 7",
+        "B.tolist(), v.tolist(), v.flags.writeable, np.shares_memory(v, B)",
+    ),
+    "a read-only part of an array that the cell makes writable": Case(
+        "import numpy as np\nB = np.arange(6.0)\nv = B[2:]\nv.setflags(write=False)",
+        "v.setflags(write=True)\nv[0] = 7",
+        "B.tolist(), v.tolist()",
+        "read-only part",
+    ),
+    "an array that pandas lent, of a column that the cell changes": Case(
+        "import pandas as pd\ncol = pd.Series([4, 1, 2])\nw = col.to_numpy()\nv = w",
+        "col.iloc[0] = 2\nw = w.reshape(-1)\nw = 0",
+        "col.tolist(), w, v.tolist()",
+    ),
     "an attribute of a class": Case(CLASS, "M.k = 5", "M.k"),
     "a class that counts": Case(CLASS, "y = 1 if M() else 0", "M.k"),
     "an attribute of a module": Case(

@@ -74,6 +74,34 @@ def test_binds_and_deletes():
     assert found.deletes == {"b"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 < x < (n := 3)\nn",
+        "assert x, (n := 3)\nn",
+        "x and (n := 3)\nn",
+        "q = 'a > @n'\nif x: n = 3\ndf.query(q)",
+        "q = 'a > @n'\ndf.query(q)\nn = 3",
+    ],
+)
+def test_what_is_perhaps_bound_before_it_is_read_is_read(text):
+    """Operands and messages may not run; texts for queries name variables."""
+    assert "n" in flow.analyse(ast.parse(text)).reads
+
+
+def test_names_bound_before_the_first_query():
+    """Only these are certainly not what a text from elsewhere names."""
+    text = "k = 1\nif k: j = 2\ndf.query(text)\ni = 3"
+    assert flow.analyse(ast.parse(text)).queried == {"k"}
+    assert flow.analyse(ast.parse("k = 1")).queried is None
+
+
+def test_names_that_functions_inside_delete():
+    """Those of the module only."""
+    text = "def f():\n    global a, b\n    c = 1\n    del a, c"
+    assert flow.analyse(ast.parse(text)).late_deletes == {"a"}
+
+
 def test_reading_where_a_name_error_is_swallowed_is_guarded():
     """Such a name's absence would not have ended the cell."""
     guarded = "try:\n    x\nexcept NameError:\n    pass\nx = 1"
