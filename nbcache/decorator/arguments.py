@@ -41,11 +41,11 @@ def kept_arguments(bound: inspect.BoundArguments) -> Any:
 def packed(values: dict[str, Any]) -> Any:
     """Give values as plain data; None if they are too large or one needs pickle."""
     try:
-        encoded = codec.encode(values)
+        encoded = codec.encode(values, allow_pickle=False)
     except (NbcacheError, RecursionError):
         return None
     size = sum(member.nbytes for member in encoded.members.values())
-    if encoded.pickled or size > CALL_BYTES:
+    if size > CALL_BYTES:
         return None
     members = {name: _text(array) for name, array in encoded.members.items()}
     return {"tree": encoded.tree, "members": members}

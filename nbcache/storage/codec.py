@@ -89,6 +89,7 @@ def encode(
     live: Mapping[str, object] | LiveIndex | None = None,
     classes: ClassRule | None = None,
     namespace: dict[str, Any] | None = None,
+    allow_pickle: bool = True,
 ) -> Encoded:
     """Give values as plain data and arrays.
 
@@ -104,6 +105,8 @@ def encode(
     namespace : dict, optional
         Functions with these globals are stored by code, and get those of the same
         argument of `decode`.
+    allow_pickle : bool
+        Whether parts may be kept that only pickle keeps.
 
     Raises
     ------
@@ -118,6 +121,8 @@ def encode(
             nodes = [
                 _named_node(encoder, name, value) for name, value in values.items()
             ]
+            if encoder.leaves and not allow_pickle:
+                raise _needs_pickle(encoder.leaves[0][0])
             stream, found = leaves.pickle_leaves(encoder, nodes)
             if found <= pickled:
                 return _encoded(encoder, values, nodes, stream)
@@ -153,6 +158,11 @@ def _named_node(encoder: Encoder, name: str, value: object) -> list[Any]:
 
 def _at(name: str, error: UnstorableValue) -> UnstorableValue:
     return UnstorableValue(error.path or name, error.type_name, error.reason)
+
+
+def _needs_pickle(value: object) -> UnstorableValue:
+    cls = type(value)
+    return UnstorableValue("?", f"{cls.__module__}.{cls.__qualname__}", "needs pickle")
 
 
 def _shared_otherwise(nodes: list[Any], error: Inseparable) -> UnstorableValue:

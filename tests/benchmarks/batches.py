@@ -129,7 +129,7 @@ def dask(setup: Setup) -> Iterator[Row]:
         cluster = distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
             local_directory=str(folder),
         )
         client = stack.enter_context(stack.enter_context(cluster).get_client())
