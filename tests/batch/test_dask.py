@@ -69,6 +69,7 @@ with cluster(1, processes=False) as client:
     assert told == [1.0, 4.0]
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_worker_is_named_and_the_others_finish(tmp_path):
     """However many innocent ones shared the workers."""
     told, _ = run(
