@@ -86,8 +86,7 @@ def _spread(decoder: Decoder, content: Any) -> Array:
     """Give a view of memory that nothing else refers to."""
     held, total, view = content
     values = _array(decoder, held)
-    # each axis adds less than it has
-    if type(total) is not int or not 0 < total <= values.nbytes << values.ndim:
+    if type(total) is not int or not 0 < total <= sharing.most_spread(values):
         raise ValueError("a view in more memory than it can need")
     memory = np.empty(total, np.uint8)
     array = sharing.strided(memory, values.dtype, [*view[:3], True])

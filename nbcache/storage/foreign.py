@@ -53,7 +53,7 @@ DATA_KINDS = frozenset(
         *("Fraction", "Decimal", "UUID", "date", "datetime", "time", "timedelta"),
         *("timezone", "ZoneInfo", "pytz", "PosixPath", "WindowsPath"),
         *("PurePosixPath", "PureWindowsPath", "bytearray"),
-        *("a", "read-only", "view", "objects", "subclass", "masked"),
+        *("a", "read-only", "view", "spread", "objects", "subclass", "masked"),
         *("dtype", "scalar", "text"),
         *("global random", "Random", "SeedSequence", "bits", "Generator"),
         "RandomState",

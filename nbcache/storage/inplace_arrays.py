@@ -18,7 +18,7 @@ def _layout(value: Any) -> tuple[Any, ...]:
 
 
 class _Array(Form):
-    """Content: the elements, and whether they may be written."""
+    """Content: the elements, and whether they may be written; and might be before."""
 
     def note(self, value: Any, digest: Digest) -> Any:
         return digest(value), is_writeable(value), *_layout(value)
@@ -31,26 +31,23 @@ class _Array(Form):
         return "is mapped from a file" if _is_mapped(value) else ""
 
     def content(self, value: Any, before: Any, digest: Digest) -> Any:
-        return Alone(value), is_writeable(value)
+        return Alone(value), is_writeable(value), before[1]
 
     def copied(self, value: Any) -> Any:
-        return value.copy(), is_writeable(value)
+        return value.copy(), is_writeable(value), is_writeable(value)
 
     def earlier(self, before: Any) -> Any:
         return None
 
     def misfit(self, value: Any, content: Any) -> str:
-        if type(content) is not tuple or len(content) != 2:
+        if not _is_content(content) or type(content[0]) is not np.ndarray:
             return "is another kind of object now"
-        array, writeable = content
-        if type(array) is not np.ndarray or type(writeable) is not bool:
-            return "is another kind of object now"
-        if (array.shape, array.dtype) != (value.shape, value.dtype):
+        if (content[0].shape, content[0].dtype) != (value.shape, value.dtype):
             return "has another shape or dtype now"
-        return "" if _may_write(value) else "is read-only now"
+        return _unlike(value, content[2])
 
     def write(self, value: Any, content: Any) -> None:
-        array, writeable = content
+        array, writeable, _ = content
         if not is_writeable(value):
             value.flags.writeable = True
         np.copyto(value, array)
@@ -60,33 +57,33 @@ class _Array(Form):
 
 
 class _Objects(_Array):
-    """Content: the elements in C order, and whether they may be written."""
+    """The same, with the elements as a list in C order."""
 
     def note(self, value: Any, digest: Digest) -> Any:
         items = tuple(value.ravel().tolist())
         return items, is_writeable(value), *_layout(value)
 
     def content(self, value: Any, before: Any, digest: Digest) -> Any:
-        return self.copied(value)
+        return value.ravel().tolist(), is_writeable(value), before[1]
 
     def copied(self, value: Any) -> Any:
-        return value.ravel().tolist(), is_writeable(value)
+        return value.ravel().tolist(), is_writeable(value), is_writeable(value)
 
     def earlier(self, before: Any) -> Any:
-        return list(before[0]), before[1]
+        return list(before[0]), before[1], before[1]
 
     def misfit(self, value: Any, content: Any) -> str:
-        if type(content) is not tuple or len(content) != 2:
+        if not _is_content(content):
             return "is another kind of object now"
         if type(content[0]) is not list or len(content[0]) != value.size:
             return "has another shape or dtype now"
-        return "" if _may_write(value) else "is read-only now"
+        return _unlike(value, content[2])
 
     def write(self, value: Any, content: Any) -> None:
         items = np.empty(value.size, object)
         for i, item in enumerate(content[0]):
             items[i] = item
-        super().write(value, (items.reshape(value.shape), content[1]))
+        super().write(value, (items.reshape(value.shape), *content[1:]))
 
 
 class _Subclass(Form):
@@ -124,9 +121,18 @@ class _Subclass(Form):
         own.update(content)
 
 
-def _may_write(value: Any) -> bool:
-    """Say whether an array is writable, or can be made so: its memory is its own."""
-    return is_writeable(value) or bool(value.flags.owndata)
+def _is_content(content: Any) -> bool:
+    if type(content) is not tuple or len(content) != 3:
+        return False
+    return all(type(flag) is bool for flag in content[1:])
+
+
+def _unlike(value: Any, was_writeable: bool) -> str:
+    """Say why what a run wrote may not be written: it would raise now, for instance."""
+    if is_writeable(value) != was_writeable:
+        return "is read-only now" if was_writeable else "may be written now"
+    # what is read-only can be made writable if its memory is its own
+    return "" if was_writeable or value.flags.owndata else "is read-only now"
 
 
 def _is_mapped(value: Any) -> bool:

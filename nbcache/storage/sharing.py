@@ -22,6 +22,7 @@ __all__ = [
     "groups",
     "is_writeable",
     "memory",
+    "most_spread",
     "own_memory",
     "separate",
     "spread",
@@ -187,6 +188,11 @@ def view_of(array: Array, low: int) -> View:
     return [start, list(array.shape), list(array.strides), is_writeable(array)]
 
 
+def most_spread(array: Array) -> int:
+    """Give the most bytes that an array may be spread over."""
+    return 4 * array.nbytes + (1 << 16)
+
+
 def spread(array: Array) -> tuple[int, View] | None:
     """Say where a view lies in a memory of its own with the smallest possible gaps.
 
@@ -202,7 +208,7 @@ def spread(array: Array) -> tuple[int, View] | None:
     -------
     int, view
         Bytes of that memory, and the place in it as of `view_of`; None for what is
-        contiguous.
+        contiguous, or needs more than `most_spread`.
     """
     if array.flags.forc or not array.size:
         return None
@@ -219,6 +225,8 @@ def spread(array: Array) -> tuple[int, View] | None:
     reach = [(n - 1) * step for n, step in zip(array.shape, steps, strict=True)]
     start = -sum(one for one in reach if one < 0)
     total = sum(map(abs, reach)) + size
+    if total > most_spread(array):
+        return None
     return total, [start, list(array.shape), steps, is_writeable(array)]
 
 
