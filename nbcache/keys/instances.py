@@ -181,6 +181,8 @@ def _reduces_by_default(kind: type) -> bool:
 def _reduce(value: Any, path: str) -> Any:
     """Reduce an instance, its items as lists."""
     reducer = copyreg.dispatch_table.get(type(value))
+    if isinstance(value, BaseException):
+        reducer = None  # dask registers some, with tracebacks, once it is imported
     try:
         reduced = value.__reduce_ex__(4) if reducer is None else reducer(value)
         if not isinstance(reduced, tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import collections
 import copy
+import copyreg
 import datetime
 import decimal
 import enum
@@ -337,6 +338,19 @@ def test_a_zone_without_a_key_is_refused(tmp_path):
         zone = zoneinfo.ZoneInfo.from_file(file)
     with pytest.raises(UnhashableValue, match="without a key"):
         digest(zone)
+
+
+def test_how_others_pickle_exceptions_does_not_count(monkeypatch):
+    """As dask has them pickled with tracebacks, from when it is imported."""
+    before = digest(ValueError("a"))
+    reducer = lambda error: (make_exception, (type(error), {"args": error.args}))  # noqa: E731
+    monkeypatch.setitem(copyreg.dispatch_table, ValueError, reducer)
+    assert digest(ValueError("a")) == before
+    assert digest(ValueError("b")) != before
+
+
+def make_exception(kind, attributes):
+    return kind(*attributes["args"])
 
 
 def test_an_exception_with_its_traceback_is_refused():
