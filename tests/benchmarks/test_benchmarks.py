@@ -10,8 +10,12 @@ from benchmarks.rows import OURS, AtMost, Faster, Row
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of the peers
 
 
+LONG = ["store", "arrays", "listing", "frame", "batch-memory"]
+
+
 @pytest.mark.parametrize(
-    "name", ["keys", "store", "arrays", "listing", "frame", "batch", "batch-memory"]
+    "name",
+    ["keys", "batch", *(pytest.param(one, marks=pytest.mark.slow) for one in LONG)],
 )
 def test_a_benchmark_runs(name, tmp_path, monkeypatch, capsys):
     """With tiny sizes; its rows are printed and written."""

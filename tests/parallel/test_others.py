@@ -208,7 +208,7 @@ slow = pytest.mark.slow
 POOLS = [
     "threads",
     "futures fork",
-    "futures spawn",
+    pytest.param("futures spawn", marks=slow),
     pytest.param("futures forkserver", marks=slow),
     "processes fork",
     pytest.param("processes forkserver", marks=slow),
