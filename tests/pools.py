@@ -120,7 +120,7 @@ def start(folder, code, name="program.py", **more):
     )
 
 
-def run(folder, code, *, timeout_s=120, **more):
+def run(folder, code, *, timeout_s=240, **more):
     """Run a program; give what its last line says, and what it tells on stderr."""
     process = start(folder, code, **more)
     try:
