@@ -24,6 +24,7 @@ from nbcache.cell.logs import LogSettings
 from nbcache.cell.mutation import change_and_bind, watch
 from nbcache.cell.names import new_values
 from nbcache.cell.options import CellOptions
+from nbcache.cell.own_dicts import own_dict
 from nbcache.cell.replay import Standin, replay
 from nbcache.cell.run import Run
 from nbcache.cell.unstorable import all_unstorable, storable
@@ -126,14 +127,13 @@ class CellTask:
                 record = stack.enter_context(recording(self.shell))
                 around = stack.enter_context(surroundings.watching())
                 drawn = stack.enter_context(figures.watching())
-                texts = surroundings.literals(self.body.tree)
                 logs = LogSettings.now()
                 # where nothing else is run, nothing changes what was defined
                 repeated = self.nodes if self.others else []
                 defined = DefinitionWatch(repeated, self.namespace)
                 self.run = Run(
                     *(before, inputs, around, touched, random, record, drawn, logs),
-                    *(defined, texts),
+                    *(defined, surroundings.literals(self.body.tree)),
                 )
                 self.body.watched = watched_statements(
                     around, random, defined, inputs, self._classes, self.nodes
@@ -176,21 +176,23 @@ class CellTask:
             return "it showed an error"
         if not run.record.is_whole:
             return "what it wrote to file descriptors did not arrive in time"
-        mode = self.options.rng
         return (
             self._mutated(run)
             or self._unsure.refused
             or run.defined.altered()
             or run.figures.refusal()
             or run.logs.left(self._named.words)
-            or run.random.refusal(mode)
-            or (mode == "refuse" and self._frozen())
-            or run.around.threads.rebound(self._bound_elsewhere(run))
+            or run.random.refusal(self.options.rng)
+            or (self.options.rng == "refuse" and self._frozen())
+            or self._left(run)
         )
 
-    def _bound_elsewhere(self, run: Run) -> list[str]:
-        """Give the names that are others now, though nothing in the cell binds them."""
-        return sorted(self._bound(run).keys() - self._stores)
+    def _left(self, run: Run) -> str:
+        """Say what of the names that it leaves a hit could not leave."""
+        bound = self._bound(run)
+        # others now, though nothing in the cell binds them
+        told = run.around.threads.rebound(sorted(bound.keys() - self._stores))
+        return told or own_dict(bound, self.body.tree, self.identity.held)
 
     def _mutated(self, run: Run) -> str:
         """Take in what the run changed; say what of it a hit would not."""
@@ -390,8 +392,7 @@ class CellTask:
 
     def _show(self, shown: Any, state: Mapping[str, Any], result: Any) -> None:
         """Replay outputs; the state is restored by now, so nothing may raise here."""
-        kind = state.get("result")
-        if kind == "standin":
+        if (kind := state.get("result")) == "standin":
             result = Standin(str(state.get("text", "")))
         try:
             if self.options.output:

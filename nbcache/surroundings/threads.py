@@ -87,11 +87,12 @@ class ThreadWatch:
 
 
 def _tasks() -> set[Any]:
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:  # nobody has loaded it: no tasks, and no time for it
+    # nobody has loaded it, or another thread is about to: no tasks, and no time for it
+    all_tasks = getattr(sys.modules.get("asyncio"), "all_tasks", None)
+    if all_tasks is None:
         return set()
     try:
-        return set(asyncio.all_tasks())
+        return set(all_tasks())
     except RuntimeError:  # no loop
         return set()
 

@@ -53,6 +53,7 @@ class Row:
     before: str = ""
 
 
+CLASS = "class A:\n    def __init__(self): self.x = 1\na = A()"
 REFUSED = {
     "an input without digest": Row(
         "y = next(g)",
@@ -96,6 +97,13 @@ REFUSED = {
         "import asyncio\nasyncio.create_task(wait());",
         ("'wait' is not done", "Await it"),
         "async def wait(): await __import__('asyncio').sleep(0.2)",
+    ),
+    "the attributes of an object": Row(
+        "q = vars(a)", ("'q'", "copy", "dict(vars(...))"), CLASS
+    ),
+    "the attributes of an object in a list": Row("q = [a.__dict__]", ("'q'",), CLASS),
+    "the attributes of an object by a function": Row(
+        "q = f(a)", ("'q'",), f"{CLASS}\ndef f(x): return vars(x)"
     ),
     "a secret": Row("os.environ['A_TOKEN'] = 'x'", ("A_TOKEN", "secret", "own")),
 }
@@ -164,6 +172,9 @@ ACCEPTED = {
     "a question about the locale": "y = locale.setlocale(locale.LC_ALL)",
     "how long it takes": "t = time.perf_counter()\ny = time.perf_counter() - t",
     "a seed": "y = np.random.default_rng(1).random()",
+    "a copy of attributes": "class A:\n    x = 1\na = A()\na.y = 2\nq = dict(vars(a))",
+    "the attributes of an object that is gone": "class A: pass\nb = A()\nb.y = 2\n"
+    "q = vars(b)\ndel b",
     "a date": "y = dt.datetime(2020, 1, 1)",
     "a thread that is done": "t = threading.Thread(target=lambda: 1)\nt.start()\n"
     "t.join()\ndel t",
