@@ -253,9 +253,8 @@ class CellTask:
             source=self.raw,
             state=state,
         )
-        return entry, Content(
-            encoded.tree, dict(encoded.members), outputs.to_json(shown)
-        )
+        members = dict(encoded.members)
+        return entry, Content(encoded.tree, members, outputs.to_json(shown))
 
     def _bound(self, run: Run) -> dict[str, Any]:
         """Give the names to store: those the cell binds, or that now are others."""
