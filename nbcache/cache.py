@@ -21,7 +21,6 @@ from nbcache.candidates import Candidates
 from nbcache.conditions import failed, finished
 from nbcache.errors import (
     CacheWarning,
-    NbcacheError,
     UnstorableValue,
     UntrustedEntry,
 )
@@ -41,6 +40,7 @@ from nbcache.storage.entry import Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content, Store
 from nbcache.storage.trust import foreign_met
+from nbcache.wording import one_line
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
 
@@ -145,8 +145,8 @@ class Core:
         try:
             found = self.lookup(request)
         except Exception as error:
-            warn(f"{request.name!r} was not looked up: {_said(error)}")
-            return Miss("damaged", detail=_said(error))
+            warn(f"{request.name!r} was not looked up: {one_line(error)}")
+            return Miss("damaged", detail=one_line(error))
         if isinstance(found, Miss):
             explaining.settle(request)
             self._react(request, found)
@@ -156,11 +156,11 @@ class Core:
         except UntrustedEntry as error:
             return self._react(request, Miss("untrusted", detail=str(error)))
         except LookupError as error:
-            return Miss("dependency", detail=_said(error))
+            return Miss("dependency", detail=one_line(error))
         except Exception as error:
             damaged = (found.opened.entry.key,)
             return self._react(
-                request, Miss("damaged", detail=_said(error), damaged=damaged)
+                request, Miss("damaged", detail=one_line(error), damaged=damaged)
             )
         finally:
             found.opened.close()
@@ -225,7 +225,7 @@ class Core:
             except UnstorableValue as error:
                 refused = str(error)
             except Exception as error:
-                refused = f"the store failed: {_said(error)}"
+                refused = f"the store failed: {one_line(error)}"
         elif miss.reason == "unreadable":
             refused = refused or f"the store failed: {miss.detail}"
         if refused:
@@ -369,14 +369,6 @@ class Core:
 _REPLACED = frozenset(
     ["refreshed", "damaged", "untrusted", "dependency", "file", "expired", "invalid"]
 )
-
-
-def _said(error: BaseException) -> str:
-    """Give an error in one line."""
-    text = " ".join(str(error).split())
-    if isinstance(error, NbcacheError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _texts(text: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from nbcache.storage import rows as listed
 from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.history import Use
 from nbcache.storage.listing import Listing
+from nbcache.wording import near
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,12 +181,8 @@ def amount_text(entries: Sequence[Entry]) -> str:
 def unknown(name: str, names: Iterable[str]) -> UnknownName:
     """Give the error for a name that nothing has."""
     known = sorted(set(names))
-    import difflib  # 2 ms, of use to errors
-
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     there = f"nbcache ls lists {len(known)}" if known else "The cache is empty"
-    return UnknownName(f"no entry {name!r}.{hint}  {there}", name)
+    return UnknownName(f"no entry {name!r}.{near(name, known)}  {there}", name)
 
 
 # --- text

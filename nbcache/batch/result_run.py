@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from nbcache.decorator.references import loaded
 from nbcache.errors import NotCached, UnknownName
 from nbcache.keys.key import Key
 from nbcache.storage.entry import FAILURE, Entry
+from nbcache.wording import near
 
 if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
@@ -197,9 +197,10 @@ class Results:
         text = wanted.digest if isinstance(wanted, Key) else str(wanted)
         found = self._by_id.get(text) or self._by_key.get(text)
         if not found:
+            hint = near(text, self._by_id)
             raise UnknownName(
                 f"no result of run {text!r} in {self._core.store.folder}"
-                f"{_near(text, self._by_id)}",
+                f"{hint and f'.{hint}'}",
                 text,
             )
         runs = {_run_of(entry): entry for entry in sorted(found, key=_created)}
@@ -241,8 +242,3 @@ def _run_of(entry: Entry) -> str:
     """Tell runs that differ from versions of one."""
     told = _told(entry)
     return f"{entry.name} {told.get('given') or told.get('parameters')}"
-
-
-def _near(wanted: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(wanted, known, 1)
-    return f". Did you mean {near[0]!r}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from nbcache.batch.run import Run
 from nbcache.errors import UnhashableValue
 from nbcache.keys import hashing
+from nbcache.wording import near
 
 __all__ = ["chosen_runs", "runs_with"]
 
@@ -188,8 +188,8 @@ def _condition(text: str, names: set[str]) -> tuple[str, Callable[[Any, Any], bo
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> ValueError:
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f". Did you mean {near[0]!r}?" if near else ""
+    hint = near(name, names)
+    hint = hint and f".{hint}"
     return ValueError(
         f"no run has the {what} {name!r}, only {', '.join(names) or 'none'}{hint}"
         if what == "parameter"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from nbcache import durations
 from nbcache.cache import Core
 from nbcache.scripts import MAIN, module_of
+from nbcache.wording import near
 
 __all__ = ["Options", "name_of", "options_of", "signature_of"]
 
@@ -86,13 +87,9 @@ class Options:
         parameters = list(signature_of(function).parameters)
         for name in self.ignore:
             if name not in parameters:
-                import difflib  # 2 ms, of use to errors
-
-                near = difflib.get_close_matches(name, parameters, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
                     f"ignore: {name_of(function)} has no parameter {name!r}, only "
-                    f"{', '.join(parameters) or 'none'}.{hint}"
+                    f"{', '.join(parameters) or 'none'}.{near(name, parameters)}"
                 )
 
     def left_out(self, function: Callable[..., Any]) -> list[str]:

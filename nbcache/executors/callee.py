@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from nbcache.decorator.wrapper import Wrapper
 from nbcache.errors import UnhashableValue, UnknownParameter
 from nbcache.keys import hashing
 from nbcache.keys.dependencies import Dependencies
+from nbcache.wording import near
 
 __all__ = ["Callee", "require_known"]
 
@@ -196,10 +196,9 @@ def require_known(kind: type, given: Mapping[str, Any]) -> None:
 
 
 def _unknown(name: str, callee: str, names: list[str]) -> UnknownParameter:
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f". Did you mean {near[0]!r}?" if near else ""
+    hint = near(name, names)
     return UnknownParameter(
         f"{callee} takes no parameter {name!r}, only "
-        f"{', '.join(names) or 'none'}{hint}",
+        f"{', '.join(names) or 'none'}{hint and f'.{hint}'}",
         name,
     )

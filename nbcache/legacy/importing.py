@@ -22,6 +22,7 @@ from nbcache.storage.described import type_rows
 from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.store import Content
 from nbcache.storage.verification import Problem
+from nbcache.wording import one_line
 
 __all__ = ["NothingToImport", "import_legacy"]
 
@@ -143,7 +144,7 @@ class _Import:
         except Refused:
             raise
         except Exception as error:  # whatever objects of a foreign pickle do
-            raise Refused(f"it cannot be read: {_said(error)}") from error
+            raise Refused(f"it cannot be read: {one_line(error)}") from error
         self._note(file, given)
         for result in given.results:
             try:
@@ -190,7 +191,7 @@ class _Import:
             )
         except Exception as error:  # whatever a class of the user's raises
             told = "" if isinstance(error, NbcacheError) else "cannot be stored: "
-            raise Refused(f"{told}{_said(error)}") from error
+            raise Refused(f"{told}{one_line(error)}") from error
         origin = {"format": kind, "file": file.name, "id": result.id}
         entry = Entry(
             key=key,
@@ -206,14 +207,6 @@ class _Import:
             state={**result.state, IMPORTED: origin},
         )
         return entry, Content(encoded.tree, dict(encoded.members))
-
-
-def _said(error: Exception) -> str:
-    """Give an error in one line."""
-    text = " ".join(str(error).split())
-    return (
-        text if isinstance(error, NbcacheError) else f"{type(error).__name__}: {text}"
-    )
 
 
 def _key(kind: str, result: Result) -> str:

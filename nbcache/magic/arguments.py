@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from IPython.core.magic_arguments import argument
 
 from nbcache import config
 from nbcache.cell.options import CellOptions
+from nbcache.wording import near
 
 __all__ = [
     "Asked",
@@ -222,12 +222,6 @@ def _said(message: str) -> str:
         return f"one name, and {found[1]!r} besides: quote a name with spaces"
     option = found[1].partition("=")[0]
     return f"no option {option}.{near(option, flags(long=True))}  %%cached? lists them"
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """Give `` Did you mean 'x'?`` for the nearest known word; '' if none is near."""
-    found = difflib.get_close_matches(word, list(known), 1)
-    return f" Did you mean {found[0]!r}?" if found else ""
 
 
 def _unquoted(text: str) -> str:

@@ -23,9 +23,9 @@ from nbcache import (
 )
 from nbcache.cache import Core, notebook_name
 from nbcache.errors import NbcacheError
-from nbcache.magic.arguments import near
 from nbcache.magic.auto import NbcacheAutoMagics
 from nbcache.selection import Selection, pinned_text
+from nbcache.wording import near
 
 __all__ = ["ACTIONS", "FLAGS", "TAKE_NAMES", "NbcacheLineMagics"]
 

@@ -19,8 +19,9 @@ from nbcache.cell.task import CellTask
 from nbcache.errors import UnhashableValue
 from nbcache.keys import reading
 from nbcache.keys.dependencies import unwrap
-from nbcache.magic.arguments import Asked, near
+from nbcache.magic.arguments import Asked
 from nbcache.outcome import Hit, Request
+from nbcache.wording import near
 
 __all__ = ["Plain", "Plan", "foretold", "planned"]
 

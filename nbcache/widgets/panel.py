@@ -20,12 +20,13 @@ from nbcache.cache import Core
 from nbcache.cell.capture import muted
 from nbcache.cell.recompute import recompute_cell
 from nbcache.decorator.recompute import recompute_call
-from nbcache.errors import NbcacheError, NotCached
+from nbcache.errors import NotCached
 from nbcache.outcome import Outcome
 from nbcache.selection import pinned_text
 from nbcache.storage.entry import Entry
 from nbcache.widgets.fallback import as_html, as_text
 from nbcache.widgets.table import Table, last_page, view_of
+from nbcache.wording import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,7 +184,7 @@ class Panel:
                 try:
                     outcome = _recomputed(self._core, key, entry)
                 except Exception as error:
-                    failures.append(f"{name}: {_said(error)}")
+                    failures.append(f"{name}: {one_line(error)}")
                     continue
                 if not outcome.stored:
                     failures.append(f"{name}: not stored: {outcome.refused}")
@@ -287,7 +288,7 @@ class Panel:
             try:
                 action()
             except Exception as error:
-                self._say(_said(error))
+                self._say(one_line(error))
 
         return act
 
@@ -354,14 +355,6 @@ def _is_cell_running() -> bool:
     """Say whether a click came while a cell runs: on a thread, or while it awaits."""
     shell = get_ipython()
     return shell is not None and shell.displayhook.exec_result is not None
-
-
-def _said(error: BaseException) -> str:
-    """Give an error in one line."""
-    text = " ".join(str(error).split())
-    if isinstance(error, NbcacheError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _counted(count: int) -> str:
