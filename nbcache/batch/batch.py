@@ -72,7 +72,7 @@ class Batch:
         self.saveresult = saveresult
         self.run: list[Run] = []
         self._callees: dict[tuple[int, str], Callee] = {}
-        self._wrappers: dict[Any, Wrapper[..., Any]] = {}
+        self._wrappers: dict[int, Wrapper[..., Any]] = {}
         # by the folder of a store: what was finished there, by place in the batch
         self._finished: dict[Any, tuple[Core, dict[int, Listed]]] = {}
 
@@ -98,12 +98,10 @@ class Batch:
 
     def _wrapper(self, callee: Callee, core: Callable[[], Core]) -> Wrapper[..., Any]:
         """Give the cached function of a callee, made once."""
-        known = id(callee.target), callee.identity
+        # which is held, so that its id stays its own
+        known = id(self._shared(callee))
         if known not in self._wrappers:
-            made = callee.wrapper(core)
-            # held, so that its id stays its own
-            made.__dict__["_target"] = callee.target
-            self._wrappers[known] = made
+            self._wrappers[known] = callee.wrapper(core)
         return self._wrappers[known]
 
     # --- adding runs

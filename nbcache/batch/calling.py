@@ -20,6 +20,7 @@ from nbcache.executors.attempt import attempt_here
 from nbcache.executors.drive import Drive
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.executors.pools import Pool, pool_of
+from nbcache.storage import codec
 
 if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
@@ -245,8 +246,6 @@ class _Work:
 
 
 def _decoded(report: Report) -> Any:
-    from nbcache.storage import codec
-
     assert report.content is not None
     members = report.content.members
     return codec.decode(report.content.tree, members.__getitem__).get("value")

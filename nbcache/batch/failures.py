@@ -84,10 +84,8 @@ def keep_failure(core: Core, run: Run, key: str, failed: Failed) -> Failure:
     failure = Failure.of(run, failed, attempts)
     if not core.settings.read_only:
         try:
-            encoded = codec.encode({})
             entry = _entry(run, key, failure, failed.kinds)
-            content = Content(encoded.tree, dict(encoded.members))
-            core.store.put(entry, content, overwrite=True)
+            core.store.put(entry, Content.of(codec.encode({})), overwrite=True)
         except (OSError, NbcacheError) as error:
             warn(f"that {run!r} failed could not be noted: {error}")
     return failure

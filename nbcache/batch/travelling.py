@@ -109,7 +109,7 @@ class Travelling:
         if core.settings.read_only or not core.settings.enabled:
             return ""
         with suppress(OSError, NbcacheError):
-            core.store.put(entry, Content(encoded.tree, dict(encoded.members)))
+            core.store.put(entry, Content.of(encoded))
             self._made.append((core, entry.key))
             return entry.key
         return ""

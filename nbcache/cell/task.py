@@ -253,8 +253,7 @@ class CellTask:
             source=self.raw,
             state=state,
         )
-        members = dict(encoded.members)
-        return entry, Content(encoded.tree, members, outputs.to_json(shown))
+        return entry, Content.of(encoded, outputs.to_json(shown))
 
     def _bound(self, run: Run) -> dict[str, Any]:
         """Give the names to store: those the cell binds, or that now are others."""

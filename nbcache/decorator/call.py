@@ -237,7 +237,7 @@ class CallTask:
             # by now, generators are not what they were
             call=None if self.changes else kept_arguments(self.bound),
         )
-        return entry, Content(encoded.tree, dict(encoded.members))
+        return entry, Content.of(encoded)
 
     def _encoded(self, values: dict[str, Any]) -> codec.Encoded:
         if self.random is not None and self.random.after:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nbcache import trace
 from nbcache.cache import Core
@@ -87,7 +86,7 @@ def attempt(
         if point.key and request.key.digest != point.key:
             raise OtherKey(request.key)
         request = replace(request, state=point.state)
-        call = point.callee.call if point.callee.is_class else wrapper.__wrapped__
+        call = _function(point, wrapper)
         if sees_store:
             return _kept(number, Invocation(core, request, task), call)
         return _sent(number, request, task, call)
@@ -117,10 +116,15 @@ def _plain(
     """Call without the cache."""
     began = time.perf_counter()
     args, kwargs = values_of(point.args, point.kwargs)
-    call = point.callee.call if point.callee.is_class else wrapper.__wrapped__
-    value = call(*args, **kwargs)
+    value = _function(point, wrapper)(*args, **kwargs)
     seconds = time.perf_counter() - began
-    return Report(number, RETURNED, seconds, 0, socket.gethostname(), value, why)
+    return Report(number, RETURNED, seconds, value=value, why=why)
+
+
+def _function(point: Point, wrapper: Wrapper[..., Any]) -> Callable[..., Any]:
+    """Give what is called; of a run, a copy that may set attributes."""
+    found = point.callee.call if point.callee.is_class else wrapper.__wrapped__
+    return cast(Callable[..., Any], found)
 
 
 def _kept(number: int, call: Invocation, function: Callable[..., Any]) -> Report:
@@ -132,14 +136,13 @@ def _kept(number: int, call: Invocation, function: Callable[..., Any]) -> Report
     finally:
         call.release()
     value = call.value()
-    seconds, host = time.perf_counter() - began, socket.gethostname()
-    outcome = call.outcome
+    seconds, outcome = time.perf_counter() - began, call.outcome
     if not call.must_run:
-        return Report(number, FOUND, seconds, 0, host)
+        return Report(number, FOUND, seconds)
     if outcome is not None and outcome.stored:
-        return Report(number, STORED, outcome.seconds, outcome.bytes, host)
+        return Report(number, STORED, outcome.seconds, outcome.bytes)
     why = outcome.refused if outcome else ""
-    return Report(number, RETURNED, seconds, 0, host, value, why)
+    return Report(number, RETURNED, seconds, value=value, why=why)
 
 
 def _sent(
@@ -154,9 +157,8 @@ def _sent(
         task.abandon()
         raise
     computed = task.end(value)
-    host = socket.gethostname()
-    report = Report(number, RETURNED, computed.seconds, 0, host, computed.value)
-    report.why = computed.refused
+    value, why = computed.value, computed.refused
+    report = Report(number, RETURNED, computed.seconds, value=value, why=why)
     if not computed.refused:
         try:
             entry, content = task.encode(computed)
@@ -187,4 +189,4 @@ def failed_report(number: int, error: BaseException, seconds: float = 0.0) -> Re
     text = "".join(traceback.format_exception(_of_user(error)))
     told = error if isinstance(error, Exception) else RuntimeError(repr(error))
     failed = Failed(told, text, kinds)
-    return Report(number, FAILED, seconds, 0, failed.host, failed=failed)
+    return Report(number, FAILED, seconds, failed=failed)

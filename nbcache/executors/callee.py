@@ -43,26 +43,25 @@ class Callee:
         return isinstance(self.target, type)
 
     @property
-    def function(self) -> Callable[..., Any]:
-        """What is called in the end."""
+    def cached(self) -> Wrapper[..., Any] | None:
+        """The cached function that is the target, or bound; None for any other."""
         target = self.target
         if isinstance(target, BoundFunction):
             target = target.__func__
-        if isinstance(target, Wrapper):
-            return target.__wrapped__  # type: ignore[no-any-return]
-        if self.is_class:
-            return target.run  # type: ignore[no-any-return]
-        return target  # type: ignore[no-any-return]
+        return target if isinstance(target, Wrapper) else None
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is called in the end."""
+        if self.cached is not None:
+            return self.cached.__wrapped__  # type: ignore[no-any-return]
+        return self.target.run if self.is_class else self.target  # type: ignore[no-any-return]
 
     @property
     def name(self) -> str:
         """The qualified name under which results are stored."""
-        target = self.target
-        if isinstance(target, BoundFunction):
-            target = target.__func__
-        if isinstance(target, Wrapper):
-            return target._own_name
-        return name_of(target)
+        cached = self.cached
+        return name_of(self.target) if cached is None else cached._own_name
 
     @property
     def signature(self) -> inspect.Signature:
@@ -77,10 +76,8 @@ class Callee:
     @property
     def own_core(self) -> Callable[[], Core] | None:
         """Where a cached function keeps its results; None for any other."""
-        target = self.target
-        if isinstance(target, BoundFunction):
-            target = target.__func__
-        return target._options.core if isinstance(target, Wrapper) else None
+        cached = self.cached
+        return None if cached is None else cached._options.core
 
     def wrapper(self, core: Callable[[], Core]) -> Wrapper[..., Any]:
         """Give the cached function that keeps its results in a core.
@@ -90,17 +87,17 @@ class Callee:
         TypeError
             It is nothing whose result can be kept.
         """
-        target = self.target
-        if isinstance(target, BoundFunction):
-            target = target.__func__
-        if isinstance(target, Wrapper):
-            options = replace(target._options, core=core)
-            return type(target)(target.__wrapped__, options)
+        cached = self.cached
+        if cached is not None:
+            again: Wrapper[..., Any] = type(cached)(
+                self.function, replace(cached._options, core=core)
+            )
+            return again
         if self.identity and not self._is_hashable():
             return self._vouched(core)
         version = self.identity or None
         # plain functions have the keys that they have when they are cached
-        name = None if isinstance(target, FunctionType) else self.name
+        name = None if isinstance(self.target, FunctionType) else self.name
         options = Options(core, name=name, version=version)
         made: Wrapper[..., Any] = decorate(self.function, options)
         return made

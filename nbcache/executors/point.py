@@ -127,7 +127,7 @@ class Report:
     status: str
     seconds: float = 0.0
     bytes: int = 0
-    host: str = ""
+    host: str = field(default_factory=socket.gethostname)
     value: Any = None
     why: str = ""
     entry: Entry | None = None

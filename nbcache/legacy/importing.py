@@ -206,7 +206,7 @@ class _Import:
             options={"compress": self.core.settings.compress},
             state={**result.state, IMPORTED: origin},
         )
-        return entry, Content(encoded.tree, dict(encoded.members))
+        return entry, Content.of(encoded)
 
 
 def _key(kind: str, result: Result) -> str:

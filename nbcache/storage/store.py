@@ -33,6 +33,7 @@ from nbcache.storage.traces import Descriptor
 from nbcache.storage.trust import signer
 
 if TYPE_CHECKING:
+    from nbcache.storage.codec import Encoded
     from nbcache.storage.host_leases import HostLease
 
 __all__ = ["Content", "Opened", "Shared", "Source", "Store"]
@@ -51,6 +52,11 @@ class Content:
     tree: Any
     members: dict[str, np.ndarray]
     outputs: Any = None
+
+    @classmethod
+    def of(cls, encoded: Encoded, outputs: Any = None) -> Content:
+        """Give what the codec encoded, with outputs."""
+        return cls(encoded.tree, dict(encoded.members), outputs)
 
 
 @dataclass(frozen=True, slots=True)
