@@ -369,8 +369,9 @@ CASES = {
         ),
         after="y",
     ),
+    # without the cache, a kernel does not wait for what a child has just written
     "child process that writes": Case(
-        "%%cached a\nimport os\nos.system('echo from a child')",
+        "%%cached a\nimport os, time\nos.system('echo from a child')\ntime.sleep(2)",
     ),
     "random": Case(
         "%%cached a\nimport random\ny = random.random()",
