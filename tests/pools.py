@@ -96,6 +96,36 @@ def once():
 
 def in_others():
     return all(pid != os.getpid() for _, pid in work.told())
+
+# does something in a thread once so many runs have ended, and waits for it at the end
+class after:
+    def __init__(self, ended, act):
+        def wait():
+            while len(work.told("e")) < ended:
+                time.sleep(0.005)
+            act()
+        self.thread = threading.Thread(target=wait)
+    def __enter__(self):
+        self.thread.start()
+    def __exit__(self, *_):
+        self.thread.join()
+"""
+
+STUDY = """
+def study(x):
+    work.begins(x)
+    time.sleep(0.02)
+    work.ends(x)
+    return {"value": np.full(8, x * x)}
+
+def made(count=200, target=None):
+    batch = Batch("study")
+    batch.add_factorial_runs(target or study, {"x": range(count)})
+    return batch
+
+def right(batch):
+    return [one is not None and one["value"].tolist() == [x * x] * 8
+            for x, one in enumerate(batch.res)]
 """
 
 

@@ -3,25 +3,9 @@
 import os
 
 import pytest
-from pools import run
+from pools import STUDY, run
 
 pytest.importorskip("distributed")
-
-STUDY = """
-def study(x):
-    work.begins(x)
-    time.sleep(0.02)
-    work.ends(x)
-    return {"value": np.full(4, x * x)}
-def made(count, target=None):
-    batch = Batch("study")
-    batch.add_factorial_runs(target or study, {"x": range(count)})
-    return batch
-def right(batch):
-    return [int(one["value"][0]) for one in batch.res] == [
-        x * x for x in range(len(batch))
-    ]
-"""
 
 
 def test_clusters_of_processes_and_threads(tmp_path):
@@ -34,11 +18,11 @@ def test_clusters_of_processes_and_threads(tmp_path):
 with cluster(2, threads=2) as client:
     batch = made(40)
     batch(executor="dask", progress=False)
-    assert right(batch)
+    assert all(right(batch))
     first = [once(), in_others(), len(work.told())]
     again = made(60)
     again(executor=client, progress=False)
-    assert right(again)
+    assert all(right(again))
     dashboard = client.cluster.dashboard_link
     states = [run._entry().state for run in again.run]
     drawn = [one["rng"] for one in states if one.get("rng", {}).get("drawn")]
@@ -114,15 +98,9 @@ def test_a_restart_in_the_middle_costs_only_what_ran(tmp_path):
 # main
 with cluster(2) as client:
     batch = made(60)
-    def restart():
-        while len(work.told("e")) < 10:
-            time.sleep(0.01)
-        client.restart()
-    thread = threading.Thread(target=restart)
-    thread.start()
-    batch(executor=client, progress=False)
-    thread.join()
-    assert right(batch)
+    with after(10, client.restart):
+        batch(executor=client, progress=False)
+    assert all(right(batch))
     print(json.dumps(len(work.told())))
 """,
     )
@@ -139,17 +117,11 @@ def test_a_closed_client_ends_the_wait(tmp_path):
 # main
 with cluster(2) as client:
     batch = made(200)
-    def close():
-        while len(work.told("e")) < 10:
-            time.sleep(0.01)
-        client.close()
-    thread = threading.Thread(target=close)
-    thread.start()
     try:
-        batch(executor=client, progress=False)
+        with after(10, client.close):
+            batch(executor=client, progress=False)
     except RuntimeError as error:
         text = str(error)
-    thread.join()
 time.sleep(0.2)
 before = len(work.told("e"))
 kept = sum(made(200).rundone)
@@ -203,7 +175,7 @@ with cluster(2) as client:
     client.run(elsewhere)
     batch = made(12)
     batch(executor=client, progress=False)
-    assert right(batch)
+    assert all(right(batch))
     large = Batch("large")
     large.add_factorial_runs(
         sum_of, {{"data": [np.ones(500_000)], "x": range(100, 104)}}

@@ -8,26 +8,11 @@ import signal
 import time
 
 import pytest
-from pools import run, start
+from pools import STUDY, run, start
 
 slow = pytest.mark.slow
 
-STUDY = """
-def study(x):
-    work.begins(x)
-    time.sleep(0.02)
-    work.ends(x)
-    return {"value": np.full(8, x * x)}
-
-def made(count=200):
-    batch = Batch("kills")
-    batch.add_factorial_runs(study, {"x": range(count)})
-    return batch
-
-def right(batch):
-    return [one is not None and one["value"].tolist() == [x * x] * 8
-            for x, one in enumerate(batch.res)]
-
+KILLS = """
 killed = []
 
 def kill_four():
@@ -70,6 +55,7 @@ def test_four_workers_killed_during_200_runs(kind, tmp_path):
     told, _ = run(
         tmp_path,
         STUDY
+        + KILLS
         + f"""
 # main
 batch = made()
@@ -80,10 +66,8 @@ with pool({kind!r}, 4) as kwargs:
         warm = Batch("warm")
         warm.add_factorial_runs(work.of_module, {{"x": range(1000, 1008)}})
         warm(progress=False, **kwargs)
-    thread = threading.Thread(target=kill_four)
-    thread.start()
-    batch(progress=False, **kwargs)
-    thread.join()
+    with after(20, kill_four):
+        batch(progress=False, **kwargs)
     right = right(batch)
     begun = sum(number < 1000 for number, _ in work.told())
     before = len(work.told())

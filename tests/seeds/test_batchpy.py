@@ -4,40 +4,15 @@ import hashlib
 import inspect
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import counting
 import numpy as np
 import pytest
-from kernel import environment
+from stories import counted_by_a_list, process
 
-from nbcache import Batch, BatchError, Run, set_cache_dir
-
-
-@pytest.fixture(autouse=True)
-def calls(tmp_path, monkeypatch):
-    """Work in a folder with a cache of its own; give the list of executions."""
-    monkeypatch.chdir(tmp_path)
-    set_cache_dir("_cache")
-    counting.ran.clear()
-    return counting.ran
-
-
-def process(folder, text, **more):
-    """Run a script in a new process and give what it printed."""
-    path = folder / "script.py"
-    path.write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment(folder, **{"JUPYTER_DATA_DIR": str(folder / "home"), **more}),
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from nbcache import Batch, BatchError, Run
 
 
 class OldRun:
@@ -131,19 +106,8 @@ print(calls)
 
 def test_B01_counted_by_a_global_list(tmp_path):
     """Writing to it is no input; one warning says that a hit does not repeat it."""
-    path = tmp_path / "script.py"
-    path.write_text(COUNTED_BY_A_LIST)
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "home")),
-    )
-    assert done.stdout == "[0, 1, 2, 3, 4, 5]\n", done.stderr
-    assert done.stderr.count("CacheWarning") == 1
-    assert "calls" in done.stderr
-    assert "a hit does not repeat" in done.stderr
+    printed = counted_by_a_list(tmp_path, COUNTED_BY_A_LIST)
+    assert printed == "[0, 1, 2, 3, 4, 5]\n"
 
 
 # --- B02

@@ -3,8 +3,6 @@
 import datetime
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import counting
@@ -12,19 +10,11 @@ import numpy as np
 import numpy.testing
 import pandas as pd
 import pytest
-from kernel import Kernel, environment
+from kernel import Kernel
+from stories import counted_by_a_list, process
 
 import nbcache
 from nbcache import cached, set_cache_dir
-
-
-@pytest.fixture(autouse=True)
-def calls(tmp_path, monkeypatch):
-    """Work in a folder with a cache of its own; give the list of executions."""
-    monkeypatch.chdir(tmp_path)
-    set_cache_dir("_cache")
-    counting.ran.clear()
-    return counting.ran
 
 
 def entries(folder="_cache"):
@@ -35,21 +25,6 @@ def entries(folder="_cache"):
 def names(folder="_cache"):
     """Give the names of the entries' files."""
     return sorted(path.name for path in entries(folder))
-
-
-def run(folder, text, **more):
-    """Run a script in a new process and give what it printed."""
-    path = folder / "script.py"
-    path.write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment(folder, **{"JUPYTER_DATA_DIR": str(folder / "home"), **more}),
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 # --- N01
@@ -73,8 +48,8 @@ print(len(counting.ran))
 
 def test_N01_hit_on_the_second_call_also_in_another_interpreter(tmp_path):
     """One execution in all, one file."""
-    assert run(tmp_path, N01) == "1\n"
-    assert run(tmp_path, N01) == "0\n"
+    assert process(tmp_path, N01) == "1\n"
+    assert process(tmp_path, N01) == "0\n"
 
 
 COUNTED_BY_A_LIST = """
@@ -94,19 +69,8 @@ print(len(calls))
 
 def test_N01_counted_by_a_global_list(tmp_path):
     """Writing to it is no input; one warning says that a hit does not repeat it."""
-    path = tmp_path / "script.py"
-    path.write_text(COUNTED_BY_A_LIST)
-    done = subprocess.run(
-        [sys.executable, str(path)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment(tmp_path, JUPYTER_DATA_DIR=str(tmp_path / "home")),
-    )
-    assert done.stdout == "2\n", done.stderr
-    assert done.stderr.count("CacheWarning") == 1
-    assert "calls" in done.stderr
-    assert "a hit does not repeat" in done.stderr
+    printed = counted_by_a_list(tmp_path, COUNTED_BY_A_LIST)
+    assert printed == "2\n"
 
 
 # --- N02
@@ -255,7 +219,9 @@ def test_N04_importing_makes_nothing(tmp_path):
     )
     folder = tmp_path / "empty"
     folder.mkdir()
-    told = run(folder, text, NBCACHE_DIR="", JUPYTER_DATA_DIR=str(tmp_path / "home"))
+    told = process(
+        folder, text, NBCACHE_DIR="", JUPYTER_DATA_DIR=str(tmp_path / "home")
+    )
     assert told == "['.nbcache', 'script.py']\n"
 
 
@@ -294,8 +260,8 @@ print(len(counting.ran))
 
 def test_N05_return_values_keep_type_and_structure(tmp_path):
     """A tuple stays a tuple and an int an int, at any depth, in a new process."""
-    assert run(tmp_path, N05) == "10\n"
-    assert run(tmp_path, N05) == "0\n"
+    assert process(tmp_path, N05) == "10\n"
+    assert process(tmp_path, N05) == "0\n"
 
 
 # --- N06
