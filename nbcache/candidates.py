@@ -15,7 +15,14 @@ from nbcache.outcome import Hit, Miss, Request
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Opened, Source
 from nbcache.storage.traces import Descriptor
-from nbcache.trace.observed import ABSENT, FOLDER, Observed, Today, entry_key
+from nbcache.trace.observed import (
+    ABSENT,
+    FOLDER,
+    Observed,
+    Today,
+    Unknowable,
+    entry_key,
+)
 
 __all__ = ["Candidates"]
 
@@ -87,6 +94,11 @@ class Candidates:
                 newest.close()
             self._note(Miss("file", detail=str(error)))
             return
+        except Unknowable as error:
+            if newest is not None:
+                newest.close()
+            self._note(Miss("dependency", detail=str(error)))
+            return
         key = entry_key(lookup, found)
         if newest is not None:
             yield newest
@@ -121,10 +133,14 @@ class Candidates:
             changes = [*self._changes(found, ""), *self._changes(written, "wrote ")]
         except OSError as error:
             return Miss("file", detail=str(error))
+        except Unknowable as error:
+            return Miss("dependency", detail=str(error))
         except (KeyError, ValueError, TypeError) as error:
             return Miss("damaged", detail=f"trace: {error}", damaged=(entry.key,))
         if changes:
-            return Miss("file", tuple(changes), earlier=entry)
+            is_metric = all(one.label.startswith("metric ") for one in changes)
+            reason = "dependency" if is_metric else "file"
+            return Miss(reason, tuple(changes), earlier=entry)
         try:
             randomness.require_unseeded(entry.state, self.request.rng)
         except LookupError as error:

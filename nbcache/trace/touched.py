@@ -83,6 +83,8 @@ class Trace:
     ----------
     folder : str
         The working directory when it began.
+    number : int
+        Of all recordings of a process, in the order in which they began.
 
     Attributes
     ----------
@@ -95,6 +97,7 @@ class Trace:
     """
 
     folder: str = field(default_factory=lambda: _working_folder())
+    number: int = 0
     outside: set[str] = field(default_factory=set)
     seconds: float = 0.0
     has_workers: bool = False
