@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
     from nbcache.batch.result_run import ResultRun
     from nbcache.batch.run import Run
+    from nbcache.storage.files import FileStorage
+    from nbcache.storage.files_json import JsonStorage
+    from nbcache.storage.files_npy import NpyStorage
+    from nbcache.storage.files_npz import NpzStorage
 
 __all__ = [
     "Batch",
@@ -51,8 +55,12 @@ __all__ = [
     "CacheWarning",
     "CachedRef",
     "File",
+    "FileStorage",
+    "JsonStorage",
     "NbcacheError",
     "NotCached",
+    "NpyStorage",
+    "NpzStorage",
     "ResultRun",
     "Run",
     "UnhashableValue",
@@ -83,6 +91,10 @@ __version__ = "0.1.0"
 # of no use to a hit, and not loaded for it
 _LATER = {
     "Batch": "nbcache.batch.batch",
+    "FileStorage": "nbcache.storage.files",
+    "JsonStorage": "nbcache.storage.files_json",
+    "NpyStorage": "nbcache.storage.files_npy",
+    "NpzStorage": "nbcache.storage.files_npz",
     "ResultRun": "nbcache.batch.result_run",
     "Run": "nbcache.batch.run",
 }
