@@ -11,8 +11,8 @@ from __future__ import annotations
 import builtins
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,17 @@ from nbcache.storage.files_names import (
     require_suffix,
 )
 from nbcache.storage.files_writing import (
+    locked,
+    move,
     naming,
     settle,
     sweep,
     temporary,
     written_beside,
 )
-from nbcache.storage.locks import exclusive
 from nbcache.wording import one_line
 
 __all__ = ["FileStorage"]
-
-_LOCKS = ".locks"
-# a lock is held for some renames; who holds it longer was stopped
-_WAIT_S = 10.0
 
 
 class FileStorage:
@@ -301,7 +298,7 @@ class FileStorage:
             with written_beside(place, text) as beside:
                 # first, as it says nothing as long as there is no value
                 beside.replace(place)
-                _move(path, target)
+                move(path, target)
             self._drop_section(old)
 
     # ------------------------------------------------------------ metadata
@@ -385,32 +382,12 @@ class FileStorage:
         is_its = encoded(document.name or "?").casefold() == stem.casefold()
         return document.name if is_its else None
 
-    @contextmanager
-    def _locked(self, *names: str) -> Iterator[None]:
-        """Keep others from writing these names; without locks, metadata may be lost."""
-        locks = self.folder / _LOCKS
-        with suppress(OSError):
-            locks.mkdir(exist_ok=True)
-        with ExitStack() as stack:
-            for text in sorted({encoded(name).casefold() for name in names}):
-                stack.enter_context(exclusive(locks / f"{text}.lock", _WAIT_S))
-            yield
+    def _locked(self, *names: str) -> AbstractContextManager[None]:
+        return locked(self.folder, [encoded(name) for name in names])
 
 
 def _facts(path: Path) -> Section:
     return files_meta.facts(*files_meta.digest_of(path, written=True))
-
-
-def _move(path: Path, target: Path) -> None:
-    """Give a file another name that nobody has."""
-    try:
-        os.link(path, target, follow_symlinks=False)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        path.rename(target)
-        return
-    path.unlink()
 
 
 def _unreadable(path: Path, error: BaseException) -> str:

@@ -18,7 +18,9 @@ META_SUFFIX = ".meta.json"
 _LONGEST = 100
 _SAFE = "(),=' +[]{}@"
 _DIGEST_BYTES = 16
-_CUT = re.compile(rf"(?!\.).{{1,{_LONGEST - 2 * _DIGEST_BYTES - 1}}}~[0-9a-f]{{32}}")
+_CUT = re.compile(
+    rf"(?!\.)(?:[\w.\-{re.escape(_SAFE)}]|%[0-9A-F][0-9A-F])+~[0-9a-f]{{32}}", re.ASCII
+)
 _PIECE = re.compile(r"%[0-9A-F]?$")
 # of Windows, whatever stands after a dot
 _RESERVED = re.compile(
@@ -41,7 +43,7 @@ def encoded(name: str) -> str:
         raise TypeError(f"a name is a str, not {type(name).__name__}: {name!r}")
     if not name:
         raise ValueError("a name has one character at least")
-    if is_cut(name) and _plain(name.replace("~", "-")) == name.replace("~", "-"):
+    if is_cut(name):
         return name  # how `decoded` gives a file of which nothing else is known
     text = _plain(name)
     if len(text) <= _LONGEST:
@@ -76,7 +78,8 @@ def decoded(text: str) -> str | None:
 
 def is_cut(text: str) -> bool:
     """Say whether a file name without suffix is that of a name that was cut."""
-    return _CUT.fullmatch(text) is not None
+    is_short = len(text) <= _LONGEST and not _RESERVED.match(text)
+    return is_short and _CUT.fullmatch(text) is not None
 
 
 def require_suffix(suffix: str) -> str:

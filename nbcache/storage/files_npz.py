@@ -14,6 +14,7 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -178,7 +179,7 @@ def _is_of_arrays(data: dict[Any, Any]) -> bool:
     return all(type(key) is str for key in data) and all(map(_is_plain, data.values()))
 
 
-_FORMS: Final = {
+_FORMS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "array": lambda values: values[_ARRAY],
     "list": lambda values: list(values.values()),
     "tuple": lambda values: tuple(values.values()),

@@ -7,15 +7,18 @@ import re
 import stat
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from nbcache.errors import NbcacheError, UnstorableValue
+from nbcache.storage.locks import exclusive
 from nbcache.storage.plain_files import MAKE_FLAGS
 from nbcache.storage.publishing import flush_to_disk
 
 __all__ = [
+    "locked",
+    "move",
     "naming",
     "refused",
     "settle",
@@ -25,6 +28,9 @@ __all__ = [
     "written_beside",
 ]
 
+_LOCKS = ".locks"
+# a lock is held for some renames; who holds it longer was stopped
+_WAIT_S = 10.0
 _HOUR_S = 3600.0
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp(?:\..*)?")
 _swept: dict[str, float] = {}
@@ -89,6 +95,42 @@ def settle(path: Path, writer: str) -> None:
     # finer than the clock of the file system: no two files of a name look the same
     with suppress(OSError):
         os.utime(path, ns=(time.time_ns(),) * 2)
+
+
+@contextmanager
+def locked(folder: Path, stems: Iterable[str]) -> Iterator[None]:
+    """Keep others from replacing what has these file names, without suffix.
+
+    Notes
+    -----
+    Where there are no locks, metadata may be lost, and then count as none.
+    """
+    locks = folder / _LOCKS
+    with suppress(OSError):
+        locks.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        # in one order, or two would wait for each other
+        for stem in sorted({stem.casefold() for stem in stems}):
+            stack.enter_context(exclusive(locks / f"{stem}.lock", _WAIT_S))
+        yield
+
+
+def move(path: Path, target: Path) -> None:
+    """Give a file a name that nothing has.
+
+    Raises
+    ------
+    OSError
+        Something has it, or the file is gone.
+    """
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:  # a file system without links
+        path.rename(target)
+        return
+    path.unlink()
 
 
 @contextmanager
