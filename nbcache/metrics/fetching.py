@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbcache import trace
 from nbcache.cache import Core
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.errors import UnhashableValue
 from nbcache.metrics import live
-from nbcache.metrics.metric import Metric
 from nbcache.metrics.names import Given
 from nbcache.metrics.task import MetricTask, digest_of, value_digest
 from nbcache.metrics.telling import tell
 from nbcache.outcome import Hit
 from nbcache.storage.entry import Entry
 from nbcache.trace.observed import Observed, Unknowable
+
+if TYPE_CHECKING:
+    from nbcache.metrics.metric import Metric
 
 __all__ = ["Answer", "ask", "day", "digest_now", "fetch", "run"]
 
@@ -85,7 +87,9 @@ def fetch(metric: Metric, given: Given, said: str, refresh: bool = False) -> Ans
                 call.keep(run(metric, said, call.args, call.kwargs)[0])
     finally:
         call.release()
-    return _answer(call, said)
+    found = _answer(call, said)
+    metric._owner._note(said, found)
+    return found
 
 
 def _answer(call: Invocation | Unkeyed, said: str) -> Answer:

@@ -17,7 +17,7 @@ from nbcache.errors import MetricCycle
 from nbcache.trace.observed import Unknowable, metric_digests
 
 if TYPE_CHECKING:
-    from nbcache.metrics.metrics import Metrics
+    from nbcache.metrics.collection import Collection
 
 __all__ = [
     "computing",
@@ -32,7 +32,7 @@ __all__ = [
 
 _SEPARATOR = ":"
 
-_defined: dict[str, list[weakref.ref[Metrics]]] = {}
+_defined: dict[str, list[weakref.ref[Collection]]] = {}
 
 # what is computed or brought up to date here, outermost first
 _under_way: ContextVar[tuple[tuple[str, str], ...]] = ContextVar(
@@ -44,7 +44,7 @@ _settled: ContextVar[dict[tuple[str, str], str] | None] = ContextVar(
 )
 
 
-def enter(metrics: Metrics) -> None:
+def enter(metrics: Collection) -> None:
     """Make metrics known under their title; those defined last come first."""
     known = _defined.setdefault(metrics.title, [])
     known[:] = [weakref.ref(metrics), *(one for one in known if one() is not None)]
@@ -52,13 +52,13 @@ def enter(metrics: Metrics) -> None:
         metric_digests.append(_digest)
 
 
-def found(title: str) -> list[Metrics]:
+def found(title: str) -> list[Collection]:
     """Give the metrics of a title that are alive, those defined last first."""
     alive = (one() for one in _defined.get(title, ()))
     return [one for one in alive if one is not None]
 
 
-def every() -> list[Metrics]:
+def every() -> list[Collection]:
     """Give all metrics that are alive."""
     return [one for title in _defined for one in found(title)]
 

@@ -11,13 +11,14 @@ from nbcache.decorator.decorate import is_coroutine_function, require_function
 from nbcache.decorator.options import signature_of
 from nbcache.errors import UndeclaredParameters
 from nbcache.metrics import names
+from nbcache.metrics.every import get_all
 from nbcache.metrics.names import Given
-from nbcache.metrics.task import MetricFunction, MetricOptions
+from nbcache.metrics.task import MetricOptions
 from nbcache.scripts import module_of
 from nbcache.wording import near
 
 if TYPE_CHECKING:
-    from nbcache.metrics.metrics import Metrics
+    from nbcache.metrics.collection import Collection
 
 __all__ = ["Metric", "NameGeneration"]
 
@@ -54,7 +55,7 @@ class Metric:
 
     def __init__(
         self,
-        owner: Metrics,
+        owner: Collection,
         function: Callable[..., Any],
         base_name: str,
         params_list: Iterable[Any] | None = None,
@@ -68,7 +69,7 @@ class Metric:
         self.original_function = function
         self.name_generation = name_generation
         self._spelled: dict[str, str] = {}
-        self._wrapper = MetricFunction(function, self._options())
+        self._wrapper = owner._function_kind(function, self._options())
         self.params_list = [()] if params_list is None else _listed(params_list)
         self._declared = self._declare(params_list is None)
 
@@ -114,8 +115,10 @@ class Metric:
             return said
         values = [bound.arguments[name] for name in wanted]
         text = self.name_generation(self.base_name, values)
-        if not (isinstance(text, str) and text):
-            raise ValueError(f"name_generation gave {text!r} for {said}, which is no name")
+        if not (isinstance(text, str) and text):  # type: ignore[redundant-expr]
+            raise ValueError(
+                f"name_generation gave {text!r} for {said}, which is no name"
+            )
         other = self._spelled.setdefault(text, said)
         if other != said:
             raise ValueError(
@@ -136,15 +139,20 @@ class Metric:
         more = ", …" if len(known) > 5 else ""
         raise UndeclaredParameters(
             f"{said} is not among the declared parameters of {self.base_name!r} "
-            f"({there}{more}).{near(said, known)} Add them to params_list, or allow any "
-            "with Metrics(dynamic=True)",
+            f"({there}{more}).{near(said, known)} Add them to params_list, or allow "
+            "any with Metrics(dynamic=True)",
             said,
         )
 
     # --- values
 
     def __call__(
-        self, /, *args: Any, use_stored: bool = True, verbose: bool = True, **kwargs: Any
+        self,
+        /,
+        *args: Any,
+        use_stored: bool = True,
+        verbose: bool = True,
+        **kwargs: Any,
     ) -> Any:
         """Give the value for some parameters: the stored one, else a computed one.
 
@@ -196,8 +204,6 @@ class Metric:
         Exception
             What a metric raises; what was computed before is stored.
         """
-        from nbcache.metrics.every import get_all
-
         return get_all(
             self,
             use_stored=use_stored,

@@ -50,8 +50,8 @@ def text_of(value: Any) -> str:
 
 def _container_text(value: Any) -> str:
     if isinstance(value, dict):
-        inside = (f"{text_of(key)}: {text_of(one)}" for key, one in value.items())
-        return f"{{{', '.join(inside)}}}"
+        pairs = (f"{text_of(key)}: {text_of(one)}" for key, one in value.items())
+        return f"{{{', '.join(pairs)}}}"
     texts = [text_of(one) for one in value]
     if isinstance(value, list):
         return f"[{', '.join(texts)}]"
@@ -188,9 +188,9 @@ def _made(node: ast.Call) -> Any:
     func = node.func
     if isinstance(func, ast.Name) and func.id in _CALLS:
         return _CALLS[func.id](*map(_value, node.args))
-    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+    if isinstance(func, ast.Attribute) and ast.unparse(func.value) == "np":
         kind = getattr(np, func.attr, None)
         is_number = isinstance(kind, type) and issubclass(kind, np.number | np.bool_)
-        if func.value.id == "np" and is_number and len(node.args) == 1:
+        if kind is not None and is_number and len(node.args) == 1:
             return kind(_value(node.args[0]))
     raise Unreadable(ast.unparse(node))

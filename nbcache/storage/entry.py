@@ -55,6 +55,7 @@ __all__ = [
     "IMPORTED",
     "INTERNAL",
     "LARGE",
+    "MANIFEST_MEMBERS",
     "Entry",
     "read_manifest",
     "write_manifest",
@@ -71,6 +72,8 @@ LARGE = (
     *("parts", "tree", "outputs", "source", "state", "call", "variables"),
     *("trace", "written"),
 )
+MANIFEST_MEMBERS = frozenset(f"{INTERNAL}{name}" for name in ("manifest", *LARGE))
+"""The members that hold no values."""
 
 
 @dataclass(frozen=True, slots=True)
