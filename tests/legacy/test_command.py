@@ -114,7 +114,9 @@ def test_wrong_use_is_told_by_the_code(old):
     (old / "empty").mkdir()
     ran = nbcache(old, "import-legacy", "empty")
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == ("nbcache: no file of batchpy or numpy_caching is in empty\n")
+    assert ran.stderr == (
+        "nbcache: no file of metrics, batchpy or numpy_caching is in empty\n"
+    )
     assert nbcache(old, "import-legacy", "nowhere").returncode == 1
     quiet = nbcache(
         old, "--quiet", "import-legacy", ".", "--allow-pickle", "--kind", "batchpy"
