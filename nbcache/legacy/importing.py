@@ -172,6 +172,8 @@ class _Import:
             self._remarks.setdefault(given.remark, []).append(file)
 
     def _put(self, file: Path, kind: str, result: Result) -> None:
+        if not _is_text(f"{file.name}{result.name}{result.id}"):
+            raise Refused("its name is not UTF-8: rename it to import it")
         key = _key(kind, result)
         if key in self._taken:
             return
@@ -221,6 +223,15 @@ class _Import:
             state={**result.state, IMPORTED: origin},
         )
         return entry, Content.of(encoded)
+
+
+def _is_text(name: str) -> bool:
+    """Say whether what lists entries could show a name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _key(kind: str, result: Result) -> str:

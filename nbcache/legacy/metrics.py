@@ -92,9 +92,8 @@ class Metrics:
             raise Refused(f"its date, {beside.name}: {error}") from error
         value, content, remark = _value(path, allow_pickle)
         if _has_value(path) and _is_day(path):
-            both = (
-                f"also the date of {_named_by(path)!r}: the two wrote over each other"
-            )
+            other = _named_by(path)
+            both = f"also the date of {other!r}: the two wrote over each other"
             remark = f"{remark}; {both}" if remark else both
         name = path.name.removesuffix(path.suffix)
         # the day counts: the same value of a later day is a later entry
