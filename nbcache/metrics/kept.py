@@ -189,10 +189,7 @@ class Kept:
         entry = self.entry(said)
         if entry is None:
             raise NotCached(f"{said} is not stored: get computes and stores it")
-        store = self._owner._core().store
-        opened = store.get(entry.key, entry.file.rpartition("-")[0])
-        if opened is None:
-            raise NotCached(f"{said} has just been deleted")
+        opened = self._opened(entry)
         try:
             scope = self._scope(said)
             values = opened.decode(
@@ -203,6 +200,22 @@ class Kept:
         finally:
             opened.close()
         return values[VALUE], entry
+
+    def _opened(self, entry: Entry) -> Any:
+        """Open a stored value.
+
+        Raises
+        ------
+        NotCached
+            It has been deleted meanwhile.
+        """
+        if self._owner._shelves is not None:
+            return self._owner._shelves.shelf.opened(entry)
+        store = self._owner._core().store
+        opened = store.get(entry.key, entry.file.rpartition("-")[0])
+        if opened is None:
+            raise NotCached(f"{entry.name} has just been deleted")
+        return opened
 
     def _scope(self, said: str) -> dict[str, Any] | None:
         try:
@@ -230,10 +243,7 @@ class Kept:
         if self._owner._shelves is not None:
             self._owner._shelves.shelf.rename(entry, renamed)
             return
-        store = self._owner._core().store
-        opened = store.get(entry.key, entry.file.rpartition("-")[0])
-        if opened is None:
-            raise NotCached(f"{entry.name} has just been deleted")
+        store, opened = self._owner._core().store, self._opened(entry)
         try:
             store.put(renamed, Content.again(opened))
         finally:
