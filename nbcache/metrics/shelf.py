@@ -26,7 +26,6 @@ from nbcache.explaining import changed
 from nbcache.keys import hashing
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.metrics.task import (
-    METRIC,
     MetricFunction,
     MetricTask,
     digest_of,
@@ -35,7 +34,7 @@ from nbcache.metrics.task import (
 from nbcache.outcome import Computed, Hit, Miss, Outcome, Request, Task, hit_outcome
 from nbcache.storage import codec
 from nbcache.storage.companions import shelf
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
 
