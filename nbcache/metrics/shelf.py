@@ -116,7 +116,7 @@ class Shelf:
 
     def entry_of(self, name: str, meta: Mapping[str, Any]) -> Entry:
         """Give the entry that metadata tell of."""
-        plain = dict(meta["entry"])
+        plain = dict(meta.get("entry") or {})
         digest = str(meta.get("blake3") or meta.get("value") or "")[:32]
         try:
             entry = Entry.from_json({**plain, "name": name, "kind": METRIC, "key": "0"})
@@ -197,11 +197,16 @@ class Shelved:
         ------
         DamagedEntry
             It cannot be read, or is not what was stored.
+        LookupError
+            Another value was stored since it was looked up.
         """
         del mode
         name, storage = self.entry.name, self.shelf.storage
-        meta = storage.meta(name) or {}
         value = storage.load(name)
+        # what was loaded is what was looked up if that is still there
+        meta = storage.meta(name) or {}
+        if self.entry.lookup and self.shelf.entry_of(name, meta) != self.entry:
+            raise LookupError(f"{name!r} was replaced while it was read")
         stored = meta.get("value")
         if stored and "blake3" not in meta and value_digest(value) != stored:
             raise DamagedEntry(f"{name!r} was replaced by another value")

@@ -259,7 +259,9 @@ class FileStorage:
     def meta(self, name: str) -> Section | None:
         """Give the metadata of a value; None without value or metadata of its bytes."""
         section = self._section(name)
-        return section if files_meta.is_about(section, self.path(name)) else None
+        if section is None or not files_meta.is_about(section, self.path(name)):
+            return None
+        return {**section}
 
     def rename(self, old: str, new: str, meta: Mapping[str, Any] | None = None) -> None:
         """Give a value another name.
