@@ -169,7 +169,7 @@ class Collection:
             self._require_other(said, base)
         before = self._metrics.get(base)
         if before is not None and _is_another(before, function):
-            was, now = before.original_function.__qualname__, function.__qualname__
+            was, now = before._function.__qualname__, function.__qualname__
             warn(f"the metric {base!r} is {now} now, no longer {was}: names are unique")
         self._metrics[base] = metric
         return metric
@@ -275,6 +275,11 @@ class Collection:
     def _module_of(self, said: str) -> str:
         return module_of_metric(self._found(said)[0])
 
+    def _is_made_inside(self, said: str) -> bool:
+        """Say whether a function defines the metric, perhaps another each time."""
+        function = self._found(said)[0]._function
+        return "<locals>" in getattr(function, "__qualname__", "")
+
     def _digest_now(self, said: str, may_run: bool) -> str:
         metric, given = self._found(said)
         now = metric._said(given)
@@ -315,7 +320,7 @@ class Collection:
             track=self.track,
         )
         rows = [
-            (one.base_name, one.original_function, one.params_list, one.name_generation)
+            (one.base_name, one._function, one._params, one.name_generation)
             for one in self._metrics.values()
         ]
         # functions refer to this object: it is made before they are
@@ -334,7 +339,7 @@ def list_of(params_list: Iterable[Any]) -> Iterable[Any]:
 
 
 def _is_another(before: Metric, function: Callable[..., Any]) -> bool:
-    own, other = before.original_function, function
+    own, other = before._function, function
     named = [getattr(one, "__qualname__", "") for one in (own, other)]
     return named[0] != named[1] or own.__module__ != other.__module__
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbcache import trace
+from nbcache import randomness, trace
 from nbcache.cache import Core
 from nbcache.decorator.invocation import Invocation, Unkeyed
 from nbcache.errors import UnhashableValue
 from nbcache.metrics import live
 from nbcache.metrics.names import Given
-from nbcache.metrics.task import MetricTask, digest_of, value_digest
+from nbcache.metrics.task import MetricTask, digest_of, value_digest, with_left
 from nbcache.metrics.telling import tell
 from nbcache.outcome import Hit
 from nbcache.storage.entry import Entry
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from nbcache.metrics.metric import Metric
 
 __all__ = ["Answer", "ask", "day", "digest_now", "fetch", "run"]
+
+
+# look-ups within each other, and repetitions of one for others
+_DEEPEST = 8
+_MOST_TIMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,16 @@ def ask(metric: Metric, said: str, answer: Callable[[], Answer]) -> Answer:
     MetricCycle
         The metric is being computed already.
     """
-    title = metric._owner.title
-    with live.computing(title, said), trace.apart(), live.settled() as known:
-        found = answer()
-        known[title, said] = found.digest
-    name = live.observed_name(title, said)
+    owner = metric._owner
+    try:
+        with live.computing(owner, said), trace.apart(), live.settled() as known:
+            found = answer()
+            known[id(owner), said] = found.digest
+    except BaseException:
+        # whoever catches it gives what a later run of the metric may change
+        trace.refuse(f"it asked for the metric {said}, which failed")
+        raise
+    name = live.observed_name(owner.title, said)
     trace.depend(Observed("metric", name, found.digest), found.seconds)
     return found
 
@@ -100,7 +112,7 @@ def _answer(call: Invocation | Unkeyed, said: str) -> Answer:
     assert isinstance(task, MetricTask)
     if outcome is not None and outcome.stored:
         tell(f"Save {said}")
-    digest = task.digest or value_digest(value)
+    digest = task.digest or with_left(value_digest(value), task.left())
     seconds = 0.0 if task.entry is None else task.entry.seconds
     return Answer(value, digest, seconds, task.entry, is_new=call.must_run)
 
@@ -110,7 +122,7 @@ def run(metric: Metric, said: str, args: Any, kwargs: Any) -> tuple[Any, float]:
     tell(f"Compute {said}")
     began = time.perf_counter()
     with live.running():
-        value = metric.original_function(*args, **kwargs)
+        value = metric._function(*args, **kwargs)
     seconds = time.perf_counter() - began
     tell(f"Completed {said} in {duration_text(seconds)}")
     return value, seconds
@@ -140,21 +152,84 @@ def digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
     Exception
         What the metric raises.
     """
-    title = metric._owner.title
+    owner = metric._owner
     with live.settled() as known:
-        if (title, said) not in known:
-            with live.computing(title, said), trace.apart():
-                known[title, said] = _digest_now(metric, given, said, may_run)
-        return known[title, said]
+        if known.depth:
+            return _settled(metric, given, said, known, may_run)
+        # what metrics need is looked up within, in more and more frames of the stack:
+        # what is too deep is done first
+        first: list[live.TooDeep] = []
+        met: Counter[tuple[int, str]] = Counter()
+        while True:
+            try:
+                while first:
+                    _settle_first(first[-1], known, may_run)
+                    first.pop()
+                return _settled(metric, given, said, known, may_run)
+            except live.TooDeep as deeper:
+                first.append(deeper)
+                met[deeper.at] += 1
+                if met[deeper.at] > _MOST_TIMES:
+                    # each run makes what is known of others old
+                    known.failed.add(deeper.at)
 
 
-def _digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
+def _settle_first(deeper: live.TooDeep, known: live.Known, may_run: bool) -> None:
+    """Look a metric up; in the end it is known, or known to fail."""
+    with live.in_place_of(deeper), suppress(Exception):
+        metric, given = deeper.owner._found(deeper.said)
+        _settled(metric, given, deeper.said, known, may_run)
+    if deeper.at not in known:
+        known.failed.add(deeper.at)
+
+
+def _settled(
+    metric: Metric, given: Given, said: str, known: live.Known, may_run: bool
+) -> str:
+    """Give the digest of a metric, known, or looked up once.
+
+    Raises
+    ------
+    TooDeep
+        Many others are looked up for it.
+    """
+    owner, at = metric._owner, (id(metric._owner), said)
+    if at in known:
+        return known[at]
+    if at in known.failed:
+        known.met += 1
+        raise Unknowable(f"the metric {said} failed")
+    if known.depth >= _DEEPEST:
+        raise live.TooDeep(owner, said)
+    known.depth += 1
+    try:
+        with live.computing(owner, said), trace.apart():
+            known[at] = _digest_now(metric, given, said, known, may_run)
+    finally:
+        known.depth -= 1
+    return known[at]
+
+
+def _digest_now(
+    metric: Metric, given: Given, said: str, known: live.Known, may_run: bool
+) -> str:
+    at, met = (id(metric._owner), said), known.met
     entry = stored(metric, metric._owner._core(), given)
     if entry is not None:
         return digest_of(entry)
     if not may_run:
         raise Unknowable(f"the metric {said} would have to be computed")
-    return fetch(metric, given, said).digest
+    if known.met > met:
+        # running it would run again what failed
+        known.failed.add(at)
+        raise Unknowable(f"the metric {said} depends on one that failed")
+    try:
+        with randomness.unchanged():
+            return fetch(metric, given, said).digest
+    except Exception:
+        known.met += 1
+        known.failed.add(at)
+        raise
 
 
 def stored(metric: Metric, core: Core, given: Given) -> Entry | None:

@@ -6,7 +6,9 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nbcache import trace
 from nbcache.errors import UnknownName
+from nbcache.metrics import live
 
 if TYPE_CHECKING:
     from nbcache.metrics.collection import Collection
@@ -31,11 +33,13 @@ class Functions(Mapping[str, Callable[[], Any]]):
 
     def __getitem__(self, name: str) -> Callable[[], Any]:
         metric, (args, kwargs) = self._owner._found(name)
+        live.depend_on(live.CODE, metric)
         if not (args or kwargs) and not metric._declared.get(metric.base_name):
-            return metric.original_function
-        return functools.partial(metric.original_function, *args, **kwargs)
+            return metric._function
+        return functools.partial(metric._function, *args, **kwargs)
 
     def __contains__(self, name: object) -> bool:
+        trace.refuse(f"it asks whether there is a metric {name}")
         try:
             self._owner._found(str(name))
         except UnknownName:
@@ -43,6 +47,7 @@ class Functions(Mapping[str, Callable[[], Any]]):
         return True
 
     def __iter__(self) -> Iterator[str]:
+        trace.refuse("it lists the metrics that there are")
         known = [
             said for one in self._owner._metrics.values() for said in one._declared
         ]

@@ -175,7 +175,9 @@ def graph_of(owner: Metrics) -> Graph:
     """Give the graph of what is stored and held of a collection."""
     known = owner._kept.entries()
     known |= {
-        said: held.entry for said, held in owner._held.items() if held.entry is not None
+        said: held.entry
+        for said, held in list(owner._held.items())
+        if held.entry is not None
     }
     edges = [
         (said, needed)

@@ -96,7 +96,7 @@ class Kept:
             for metric in metrics.values()
             for said, given in metric._declared.items()
         }
-        for said, (base, given) in self._owner._met.items():
+        for said, (base, given) in list(self._owner._met.items()):
             if base in metrics:
                 known.setdefault(said, (metrics[base], given))
         for said in self.entries():
@@ -218,7 +218,7 @@ class Kept:
 
     def _scope(self, said: str) -> dict[str, Any] | None:
         try:
-            function = self.found(said)[0].original_function
+            function = self.found(said)[0]._function
         except UnknownName:
             return None
         return getattr(function, "__globals__", None)

@@ -13,22 +13,34 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from nbcache import trace
 from nbcache.errors import MetricCycle
-from nbcache.trace.observed import Unknowable, metric_digests
+from nbcache.trace.observed import Observed, Unknowable, metric_digests
 
 if TYPE_CHECKING:
     from nbcache.metrics.collection import Collection
+    from nbcache.metrics.metric import Metric
 
 __all__ = [
+    "CODE",
+    "PARAMETERS",
+    "TooDeep",
     "computing",
+    "depend_on",
+    "depend_on_value",
     "enter",
     "every",
     "found",
+    "in_place_of",
+    "noticed",
     "observed_name",
     "own_name",
     "running",
     "settled",
 ]
+
+CODE = "metric code"
+PARAMETERS = "metric parameters"
 
 _SEPARATOR = ":"
 
@@ -38,9 +50,60 @@ _defined: dict[str, list[weakref.ref[Collection]]] = {}
 _under_way: ContextVar[tuple[tuple[str, str], ...]] = ContextVar(
     "nbcache_metrics", default=()
 )
+# whose metric is looked up here; None where code of the user's runs
+_asking: ContextVar[Collection | None] = ContextVar(
+    "nbcache_metrics_asking", default=None
+)
+
+
+class Known(dict[tuple[int, str], str]):
+    """Digests of metrics that need not be looked up again.
+
+    Attributes
+    ----------
+    failed : set of (int, str)
+        What failed, or needs what did: it is not run again to look others up.
+    met : int
+        How often such was met.
+    depth : int
+        How many look-ups are under way, each for the one before.
+    """
+
+    def __init__(self, failed: set[tuple[int, str]]) -> None:
+        super().__init__()
+        self.failed = failed
+        self.met = 0
+        self.depth = 0
+
+
+class TooDeep(BaseException):
+    """A metric is to be looked up first, from fewer frames of the stack.
+
+    Nothing that handles errors on its way may take it for one.
+    """
+
+    def __init__(self, owner: Collection, said: str) -> None:
+        self.owner, self.said = owner, said
+        self.at = id(owner), said
+        self.under_way = _under_way.get()
+        super().__init__(said)
+
+
+@contextmanager
+def in_place_of(deeper: TooDeep) -> Iterator[None]:
+    """Note all that was under way where a look-up came to be too deep."""
+    token = _under_way.set(deeper.under_way)
+    try:
+        yield
+    finally:
+        _under_way.reset(token)
+
+
 # what is known to be up to date, as long as no code of the user's runs
-_settled: ContextVar[dict[tuple[str, str], str] | None] = ContextVar(
-    "nbcache_metrics_settled", default=None
+_settled: ContextVar[Known | None] = ContextVar("nbcache_metrics_settled", default=None)
+# what failed since the outermost call
+_failed: ContextVar[set[tuple[int, str]] | None] = ContextVar(
+    "nbcache_metrics_failed", default=None
 )
 
 
@@ -63,8 +126,31 @@ def every() -> list[Collection]:
     return [one for title in _defined for one in found(title)]
 
 
-def _digest(name: str, may_run: bool) -> str:
-    """Give the digest of a metric now.
+def depend_on(kind: str, metric: Metric) -> None:
+    """Tell what is recorded that it depends on the making of a metric."""
+    if trace.is_recording():
+        name = observed_name(metric._owner.title, metric.base_name)
+        trace.depend(Observed(kind, name, metric._digest_of(kind)), 0.0)
+
+
+def depend_on_value(owner: Collection, said: str, digest: str) -> None:
+    """Tell what is recorded that it depends on a metric as it is stored."""
+    name = observed_name(owner.title, said)
+    trace.depend(Observed("metric", name, digest), 0.0)
+
+
+@contextmanager
+def noticed(what: str) -> Iterator[None]:
+    """Have nothing stored that catches what a block raises: later it may not."""
+    try:
+        yield
+    except BaseException:
+        trace.refuse(f"it {what}, which failed")
+        raise
+
+
+def _digest(kind: str, name: str, may_run: bool) -> str:
+    """Give the digest of a metric, or of what it is made of, now.
 
     Raises
     ------
@@ -72,6 +158,8 @@ def _digest(name: str, may_run: bool) -> str:
         It is not defined here, depends on itself, fails, or would have to be computed.
     """
     title, _, said = name.partition(_SEPARATOR)
+    if kind != "metric":
+        return _digest_of(kind, title, said)
     owners = [one for one in found(title) if one._has(said)]
     if not owners:
         raise Unknowable(f"the metric {said} is not defined here")
@@ -81,7 +169,7 @@ def _digest(name: str, may_run: bool) -> str:
             "Metrics(name=...)"
         )
     try:
-        return owners[0]._digest_now(said, may_run)
+        return _agreed(owners, said, may_run)
     except Unknowable:
         raise
     except MetricCycle as error:
@@ -90,6 +178,40 @@ def _digest(name: str, may_run: bool) -> str:
     except Exception as error:
         kind = type(error).__name__
         raise Unknowable(f"the metric {said} fails: {kind}: {error}") from error
+
+
+def _digest_of(kind: str, title: str, base: str) -> str:
+    made = [one._metrics[base] for one in found(title) if base in one._metrics]
+    asking = [one for one in made if one._owner is _asking.get()]
+    digests = {one._digest_of(kind) for one in asking or made}
+    if len(digests) != 1:
+        raise Unknowable(f"the metric {base} is defined {len(digests)} times")
+    return digests.pop()
+
+
+def _agreed(owners: list[Collection], said: str, may_run: bool) -> str:
+    """Give the digest of a metric that several objects may have.
+
+    Raises
+    ------
+    Unknowable
+        They differ, and nothing tells which of them is meant.
+    """
+    asking = _asking.get()
+    if any(one is asking for one in owners):
+        assert asking is not None
+        return asking._digest_now(said, may_run)
+    digest = owners[0]._digest_now(said, may_run)
+    # a definition that runs again replaces the one before, but where a function makes
+    # metrics, all of them live on
+    if any(one._is_made_inside(said) for one in owners):
+        for other in owners[1:]:
+            if other._digest_now(said, False) != digest:
+                raise Unknowable(
+                    f"several objects have the metric {said}: tell them apart, "
+                    "Metrics(name=...)"
+                )
+    return digest
 
 
 def observed_name(title: str, said: str) -> str:
@@ -104,7 +226,7 @@ def own_name(title: str, observed: str) -> str:
 
 
 @contextmanager
-def computing(title: str, said: str) -> Iterator[None]:
+def computing(owner: Collection, said: str) -> Iterator[None]:
     """Note that a metric is under way in this thread.
 
     Raises
@@ -112,40 +234,45 @@ def computing(title: str, said: str) -> Iterator[None]:
     MetricCycle
         It is already.
     """
-    before = _under_way.get()
+    title, before = owner.title, _under_way.get()
     if (title, said) in before:
         place = before.index((title, said))
         raise MetricCycle([*(name for _, name in before[place:]), said])
-    token = _under_way.set((*before, (title, said)))
+    token, asking = _under_way.set((*before, (title, said))), _asking.set(owner)
     try:
         yield
     finally:
+        _asking.reset(asking)
         _under_way.reset(token)
 
 
 @contextmanager
-def settled() -> Iterator[dict[tuple[str, str], str]]:
-    """Give the digests of metrics that need not be looked up again in this call."""
+def settled() -> Iterator[Known]:
+    """Give what is known of metrics that need not be looked up again in this call."""
     known = _settled.get()
     if known is not None:
         yield known
         return
-    known = {}
+    failed = _failed.get()
+    known = Known(set() if failed is None else failed)
+    outermost = _failed.set(known.failed)
     token = _settled.set(known)
     try:
         yield known
     finally:
         _settled.reset(token)
+        _failed.reset(outermost)
 
 
 @contextmanager
 def running() -> Iterator[None]:
     """Note that code of the user's runs, which may change anything."""
     known = _settled.get()
-    token = _settled.set(None)
+    token, asking = _settled.set(None), _asking.set(None)
     try:
         yield
     finally:
+        _asking.reset(asking)
         _settled.reset(token)
         if known is not None:
             known.clear()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nbcache.decorator.decorate import is_coroutine_function, require_function
 from nbcache.decorator.options import signature_of
 from nbcache.errors import UndeclaredParameters
-from nbcache.metrics import names
+from nbcache.metrics import live, names
 from nbcache.metrics.every import get_all
 from nbcache.metrics.names import Given
-from nbcache.metrics.task import MetricOptions
+from nbcache.metrics.task import MetricOptions, value_digest
 from nbcache.scripts import module_of
 from nbcache.wording import near
 
@@ -64,15 +64,17 @@ class Metric:
         name_generation: NameGeneration | None = None,
     ) -> None:
         _require(function, base_name)
-        functools.update_wrapper(self, function, updated=())
+        for one in functools.WRAPPER_ASSIGNMENTS:
+            if hasattr(function, one):
+                setattr(self, one, getattr(function, one))
         self.__name__ = base_name
         self._owner = owner
         self.base_name = base_name
-        self.original_function = function
+        self._function = function
         self.name_generation = name_generation
         self._spelled: dict[str, str] = {}
         self._wrapper = owner._function_kind(function, self._options())
-        self.params_list = [()] if params_list is None else _listed(params_list)
+        self._params = [()] if params_list is None else _listed(params_list)
         self._declared = self._declare(params_list is None)
 
     def _options(self) -> MetricOptions:
@@ -87,7 +89,7 @@ class Metric:
 
     def _declare(self, is_implied: bool) -> dict[str, Given]:
         declared: dict[str, Given] = {}
-        for item in self.params_list:
+        for item in self._params:
             args, kwargs = names.given(item)
             try:
                 said = self._said((args, kwargs))
@@ -96,10 +98,35 @@ class Metric:
                     continue  # a function that needs parameters, and no list of them
                 raise ValueError(
                     f"params_list of {self.base_name!r}: {item!r} does not fit "
-                    f"{self.base_name}{signature_of(self.original_function)}: {error}"
+                    f"{self.base_name}{signature_of(self._function)}: {error}"
                 ) from None
             declared[said] = args, kwargs
         return declared
+
+    # --- what it is made of, for whoever takes it from here
+
+    @property
+    def original_function(self) -> Callable[..., Any]:
+        """The function itself."""
+        live.depend_on(live.CODE, self)
+        return self._function
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        return self.original_function
+
+    @property
+    def params_list(self) -> list[Any]:
+        """The parameters that it may be asked for."""
+        live.depend_on(live.PARAMETERS, self)
+        return self._params
+
+    def _digest_of(self, kind: str) -> str:
+        """Give the digest of its function, or of its declared parameters."""
+        if kind == live.PARAMETERS:
+            return value_digest(self._params)
+        # nothing counts but names where code does not
+        return "" if self._owner.track == "none" else value_digest(self._function)
 
     # --- names
 
@@ -215,7 +242,7 @@ class Metric:
         )
 
     def __repr__(self) -> str:
-        return f"<metric {self.base_name}{signature_of(self.original_function)}>"
+        return f"<metric {self.base_name}{signature_of(self._function)}>"
 
     # --- as part of a key
 
@@ -247,7 +274,7 @@ def _require(function: Any, base_name: str) -> None:
 
 def collected(metric: Metric) -> Callable[..., Any]:
     """Give the function as it is called plainly: uncached, unless asked for."""
-    function = metric.original_function
+    function = metric._function
 
     @functools.wraps(function)
     def plain(
@@ -267,4 +294,4 @@ def collected(metric: Metric) -> Callable[..., Any]:
 
 def module_of_metric(metric: Metric) -> str:
     """Give the module in which a metric is defined."""
-    return str(module_of(metric.original_function))
+    return str(module_of(metric._function))

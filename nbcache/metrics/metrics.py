@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from nbcache import trace
 from nbcache.errors import NotCached, UnknownName
+from nbcache.metrics import live
 from nbcache.metrics.collection import Collection
 from nbcache.metrics.fetching import ask, day, fetch
 from nbcache.metrics.held import Held
 from nbcache.metrics.metric import Metric
 from nbcache.metrics.names import Given
+from nbcache.metrics.task import digest_of
 from nbcache.metrics.telling import quietly, tell
 
 if TYPE_CHECKING:
@@ -68,7 +71,8 @@ class Metrics(Collection):
         Exception
             What the metric raises.
         """
-        metric, given = self._found(name)
+        with live.noticed(f"asks for the metric {name}"):
+            metric, given = self._found(name)
         return self._get(metric, given, use_stored=use_stored, verbose=verbose)
 
     def __getitem__(self, name: str) -> Any:
@@ -77,8 +81,9 @@ class Metrics(Collection):
     def _get(
         self, metric: Metric, given: Given, *, use_stored: bool, verbose: bool
     ) -> Any:
-        said = metric._said(given)
-        metric._require_declared(said)
+        with live.noticed(f"asks for the metric {metric.base_name}"):
+            said = metric._said(given)
+            metric._require_declared(said)
         self._remember(metric, given, said)
         with quietly(not verbose):
             held = self._held.pop(said, None)
@@ -156,12 +161,15 @@ class Metrics(Collection):
         UnknownName
             There is no such metric, collected or stored.
         """
-        with quietly(not verbose):
-            held = self._held.get(self._said(name))
-            if held is not None and not force:
-                return held.answer().value
+        with quietly(not verbose), live.noticed(f"loads the metric {name}"):
             said = self._said(name)
+            held = self._held.get(said)
+            if held is not None and not force:
+                answer = held.answer()
+                live.depend_on_value(self, said, answer.digest)
+                return answer.value
             value, entry = self._kept.load(said)
+            live.depend_on_value(self, said, digest_of(entry))
             if force or self._seen.get(said) != entry.created:
                 tell(f"Load {said} of {day(entry)}")
             self._seen[said] = entry.created
@@ -171,6 +179,7 @@ class Metrics(Collection):
 
     def exists(self, name: str) -> bool:
         """Say whether a value is stored, up to date or not."""
+        trace.refuse(f"it asks whether the metric {name} is stored")
         try:
             return self._kept.entry(self._said(name)) is not None
         except UnknownName:
@@ -186,6 +195,7 @@ class Metrics(Collection):
         UnknownName
             There is no such metric, collected or stored.
         """
+        trace.refuse(f"it asks when the metric {name} was stored")
         said = self._said(name)
         entry = self._kept.entry(said)
         if entry is None:
@@ -213,6 +223,7 @@ class Metrics(Collection):
         OSError
             It cannot be deleted.
         """
+        trace.refuse(f"it deletes the metric {name}, which a hit would not")
         if name in self._metrics and not self._is_single(name):
             wanted = self._kept.of_base(name)
         else:
@@ -259,6 +270,8 @@ class Metrics(Collection):
         """
         from nbcache.metrics.renaming import rename
 
+        trace.refuse(f"it renames the metric {old}, which a hit would not")
+
         return rename(self, old, new, parameters, dry_run)
 
     # --- dependencies
@@ -266,6 +279,8 @@ class Metrics(Collection):
     def graph(self) -> Graph:
         """Give which metrics depend on which, as their last runs were recorded."""
         from nbcache.metrics.graph import graph_of
+
+        trace.refuse("it asks which metrics depend on which")
 
         return graph_of(self)
 

@@ -169,6 +169,13 @@ def _value(node: ast.expr) -> Any:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         pass
+    try:
+        return _built(node)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Unreadable(ast.unparse(node)) from error
+
+
+def _built(node: ast.expr) -> Any:
     if isinstance(node, ast.Name) and node.id in _NUMBERS:
         return _NUMBERS[node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

@@ -26,7 +26,10 @@ __all__ = [
     "MetricTask",
     "digest_of",
     "value_digest",
+    "with_left",
 ]
+
+_LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,17 @@ class MetricTask(CallTask):
         self.with_digest = True
         entry, content = CallTask.encode(self, computed)
         state = entry.state
+        if left := self.left():
+            state = {**state, _LEFT: left}
         if DIGEST not in state:
             state = {**state, DIGEST: [KEY_SCHEMA, value_digest(computed.value)]}
         entry = replace(entry, kind=METRIC, name=self.said, state=state)
         self.digest, self.entry = digest_of(entry), entry
         return entry, content
+
+    def left(self) -> str:
+        """Give a digest of how it left the random generators; '' if as they were."""
+        return "" if self.random is None else self.random.left()
 
     def restore(self, opened: Opened) -> Any:
         """Decode the value of a stored call."""
@@ -86,12 +95,17 @@ class MetricTask(CallTask):
 
 
 def digest_of(entry: Entry) -> str:
-    """Give the digest of the value of an entry, as it was stored."""
+    """Give the digest of what a stored run gives to those who ask for it."""
     known = entry.state.get(DIGEST)
     if isinstance(known, list) and len(known) == 2 and known[0] == KEY_SCHEMA:
-        return str(known[1])
+        return with_left(str(known[1]), str(entry.state.get(_LEFT, "")))
     # of another version: this very result, whatever it is equal to
     return hashing.digest((entry.key, entry.created))
+
+
+def with_left(digest: str, left: str) -> str:
+    """Give the digest of a value and of how its run left the random generators."""
+    return hashing.digest((digest, left)) if left else digest
 
 
 def value_digest(value: Any) -> str:

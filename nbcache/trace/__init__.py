@@ -29,6 +29,7 @@ __all__ = [
     "inherit",
     "is_recording",
     "recording",
+    "refuse",
     "unseen",
 ]
 
@@ -279,6 +280,12 @@ def depend(one: Observed, seconds: float) -> None:
     for trace in _hearing():
         trace.note([one])
         trace.seconds += seconds
+
+
+def refuse(why: str) -> None:
+    """Tell every recording that hears this thread that no hit could stand for it."""
+    for trace in _hearing():
+        trace.give_up(why)
 
 
 def is_recording() -> bool:

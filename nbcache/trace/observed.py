@@ -37,6 +37,7 @@ __all__ = [
     "entry_key",
     "file_digest",
     "file_stat",
+    "may_not_run",
     "may_run",
     "metric_digests",
 ]
@@ -57,7 +58,7 @@ class Observed:
     ----------
     kind : str
         ``file``, ``listing``, ``matches``, ``tree``, ``exists``, ``stat``, ``random``,
-        ``folder`` or ``metric``.
+        ``folder``, ``metric``, ``metric code`` or ``metric parameters``.
     name : str
         A path as the code gave it, a library, a metric.
     digest : str
@@ -139,9 +140,9 @@ class Unknowable(NbcacheError, RuntimeError):
     """What something is now cannot be told, so that nothing that depends on it can."""
 
 
-metric_digests: list[Callable[[str, bool], str]] = []
-"""Who gives the digest of a metric by name, once there are any; told whether it may be
-computed for that."""
+metric_digests: list[Callable[[str, str, bool], str]] = []
+"""Who gives the digest of a kind of observation by a metric's name, once there are any;
+told whether it may be computed for that."""
 
 _may_run: ContextVar[bool] = ContextVar("nbcache_may_run", default=False)
 
@@ -153,6 +154,16 @@ def may_run() -> Iterator[None]:
     For what is wanted now; who only asks whether it is stored makes nothing run.
     """
     token = _may_run.set(True)
+    try:
+        yield
+    finally:
+        _may_run.reset(token)
+
+
+@contextmanager
+def may_not_run() -> Iterator[None]:
+    """Allow look-ups inside a block to use what is stored only."""
+    token = _may_run.set(False)
     try:
         yield
     finally:
@@ -194,8 +205,8 @@ class Today:
             return Observed(kind, name, randomness.seeded_digest(name))
         if kind == "folder":
             return Observed(kind, name, _texts([os.getcwd()]))
-        if kind == "metric":
-            return Observed(kind, name, _metric(name))
+        if kind.startswith("metric"):
+            return Observed(kind, name, _metric(kind, name))
         return Observed(kind, name, _DIGESTS[kind](self._path(name)))
 
     def _path(self, name: str) -> str:
@@ -252,10 +263,10 @@ def _special(path: str) -> str:
     raise OSError(f"{path} is no plain file: its content cannot be compared")
 
 
-def _metric(name: str) -> str:
+def _metric(kind: str, name: str) -> str:
     if not metric_digests:
         raise Unknowable(f"the metric {name} is not defined here")
-    return metric_digests[0](name, _may_run.get())
+    return metric_digests[0](kind, name, _may_run.get())
 
 
 def _texts(names: Iterable[str]) -> str:
