@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbcache import trace
 from nbcache.cache import Core, warn
-from nbcache.errors import NbcacheError, UnhashableValue
+from nbcache.errors import UnhashableValue
 from nbcache.executors.callee import Callee
 from nbcache.executors.drive import Drive
 from nbcache.executors.point import Point, Report
@@ -146,6 +146,6 @@ class _Work:
         reason = "refreshed" if self.refresh else "new"
         try:
             self.core.put_entry(report.entry, report.content, "", reason)
-        except (OSError, TypeError, NbcacheError) as error:
+        except Exception as error:  # whatever a storage of the user's raises
             # it is computed here when it is asked for, which says it again
             warn(f"{said!r} was run, not stored: {one_line(error)}")

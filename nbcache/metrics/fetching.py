@@ -152,7 +152,6 @@ def digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
     Exception
         What the metric raises.
     """
-    owner = metric._owner
     with live.settled() as known:
         if known.depth:
             return _settled(metric, given, said, known, may_run)

@@ -12,7 +12,7 @@ import numpy as np
 from nbcache import trace
 from nbcache.cache import Core, warn
 from nbcache.conditions import finished
-from nbcache.errors import NbcacheError, UnhashableValue, UnstorableValue
+from nbcache.errors import UnhashableValue, UnstorableValue
 from nbcache.metrics.fetching import Answer, run
 from nbcache.metrics.names import Given
 from nbcache.metrics.task import MetricTask, digest_of, value_digest
@@ -134,7 +134,7 @@ class Held:
         try:
             with trace.unseen():
                 kept = self.core.put_entry(self.entry, self.content, "", "refreshed")
-        except (OSError, NbcacheError) as error:
+        except Exception as error:  # whatever a storage of the user's raises
             warn(f"{self.said!r} was computed, not stored: {one_line(error)}")
             return None
         tell(f"Save {self.said}")

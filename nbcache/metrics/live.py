@@ -7,10 +7,13 @@ is brought up to date first.
 
 from __future__ import annotations
 
+import functools
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbcache import trace
@@ -46,10 +49,55 @@ _SEPARATOR = ":"
 
 _defined: dict[str, list[weakref.ref[Collection]]] = {}
 
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    """A metric that is computed or brought up to date.
+
+    Attributes
+    ----------
+    is_active : bool
+        Whether it still is.
+    """
+
+    title: str
+    said: str
+    is_active: bool = True
+
+
 # what is computed or brought up to date here, outermost first
-_under_way: ContextVar[tuple[tuple[str, str], ...]] = ContextVar(
-    "nbcache_metrics", default=()
-)
+_under_way: ContextVar[tuple[_Step, ...]] = ContextVar("nbcache_metrics", default=())
+# and where threads were started
+_started: weakref.WeakKeyDictionary[threading.Thread, tuple[_Step, ...]]
+_started = weakref.WeakKeyDictionary()
+
+
+def _note_threads() -> None:
+    """Notice from now on in which metric a thread is started: it may ask for that."""
+    original = threading.Thread.start
+    if hasattr(original, "__nbcache_wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def start(thread: threading.Thread) -> None:
+        if steps := _under_way.get():
+            _started[thread] = steps
+        original(thread)
+
+    start.__nbcache_wrapped__ = original  # type: ignore[attr-defined]
+    threading.Thread.start = start  # type: ignore[method-assign]
+
+
+def _steps() -> tuple[_Step, ...]:
+    """Give what is under way; in a thread that it has started, too."""
+    own = _under_way.get()
+    if own or not _started:
+        return own
+    known = _started.get(threading.current_thread(), ())
+    return tuple(one for one in known if one.is_active)
+
+
 # whose metric is looked up here; None where code of the user's runs
 _asking: ContextVar[Collection | None] = ContextVar(
     "nbcache_metrics_asking", default=None
@@ -113,6 +161,7 @@ def enter(metrics: Collection) -> None:
     known[:] = [weakref.ref(metrics), *(one for one in known if one() is not None)]
     if not metric_digests:
         metric_digests.append(_digest)
+        _note_threads()
 
 
 def found(title: str) -> list[Collection]:
@@ -234,14 +283,16 @@ def computing(owner: Collection, said: str) -> Iterator[None]:
     MetricCycle
         It is already.
     """
-    title, before = owner.title, _under_way.get()
-    if (title, said) in before:
-        place = before.index((title, said))
-        raise MetricCycle([*(name for _, name in before[place:]), said])
-    token, asking = _under_way.set((*before, (title, said))), _asking.set(owner)
+    title, before = owner.title, _steps()
+    for place, one in enumerate(before):
+        if (one.title, one.said) == (title, said):
+            raise MetricCycle([*(step.said for step in before[place:]), said])
+    step = _Step(title, said)
+    token, asking = _under_way.set((*before, step)), _asking.set(owner)
     try:
         yield
     finally:
+        step.is_active = False
         _asking.reset(asking)
         _under_way.reset(token)
 

@@ -21,7 +21,7 @@ from nbcache.cache import Core, outcomes, warn
 from nbcache.candidates import Candidates
 from nbcache.conditions import finished
 from nbcache.decorator.references import DIGEST, VALUE
-from nbcache.errors import DamagedEntry
+from nbcache.errors import DamagedEntry, UnstorableValue
 from nbcache.explaining import changed
 from nbcache.keys import hashing
 from nbcache.keys.key import KEY_SCHEMA
@@ -37,6 +37,7 @@ from nbcache.storage.companions import shelf
 from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
+from nbcache.wording import one_line
 
 __all__ = ["Laid", "ShelfCore", "Shelves"]
 
@@ -64,12 +65,20 @@ class ShelfTask(MetricTask):
     def encode(self, computed: Computed[Any]) -> tuple[Entry, Content]:
         """Give the entry of a value, and the value itself."""
         entry, content = MetricTask.encode(self, computed)
-        value = computed.value
-        return entry, Laid(content.tree, content.members, None, deepcopy(value))
+        value = _own_copy(computed.value)
+        return entry, Laid(content.tree, content.members, None, value)
 
     def _encoded(self, values: dict[str, Any]) -> codec.Encoded:
         others = {name: one for name, one in values.items() if name != VALUE}
         return MetricTask._encoded(self, others)
+
+
+def _own_copy(value: Any) -> Any:
+    try:
+        return deepcopy(value)
+    except Exception as error:  # whatever a class makes of it
+        kind = type(value).__qualname__
+        raise UnstorableValue("value", kind, one_line(error)) from error
 
 
 class ShelfFunction(MetricFunction):
