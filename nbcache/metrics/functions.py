@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nbcache import trace
 from nbcache.errors import UnknownName
-from nbcache.metrics import live
 
 if TYPE_CHECKING:
     from nbcache.metrics.collection import Collection
@@ -33,7 +32,7 @@ class Functions(Mapping[str, Callable[[], Any]]):
 
     def __getitem__(self, name: str) -> Callable[[], Any]:
         metric, (args, kwargs) = self._owner._found(name)
-        live.depend_on(live.CODE, metric)
+        trace.refuse(f"it takes {name} from the functions: ask for the metric")
         if not (args or kwargs) and not metric._declared.get(metric.base_name):
             return metric._function
         return functools.partial(metric._function, *args, **kwargs)

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from nbcache.metrics.metric import Metric
 
 __all__ = [
-    "CODE",
-    "PARAMETERS",
     "TooDeep",
     "computing",
-    "depend_on",
+    "depend_on_parameters",
     "depend_on_value",
     "enter",
     "every",
@@ -42,13 +40,11 @@ __all__ = [
     "settled",
 ]
 
-CODE = "metric code"
-PARAMETERS = "metric parameters"
+_PARAMETERS = "metric parameters"
 
 _SEPARATOR = ":"
 
 _defined: dict[str, list[weakref.ref[Collection]]] = {}
-
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +82,7 @@ def _note_threads() -> None:
         original(thread)
 
     start.__nbcache_wrapped__ = original  # type: ignore[attr-defined]
-    threading.Thread.start = start  # type: ignore[method-assign]
+    threading.Thread.start = start  # type: ignore[assignment, method-assign]
 
 
 def _steps() -> tuple[_Step, ...]:
@@ -175,11 +171,11 @@ def every() -> list[Collection]:
     return [one for title in _defined for one in found(title)]
 
 
-def depend_on(kind: str, metric: Metric) -> None:
-    """Tell what is recorded that it depends on the making of a metric."""
+def depend_on_parameters(metric: Metric) -> None:
+    """Tell what is recorded that it depends on which calls are declared."""
     if trace.is_recording():
         name = observed_name(metric._owner.title, metric.base_name)
-        trace.depend(Observed(kind, name, metric._digest_of(kind)), 0.0)
+        trace.depend(Observed(_PARAMETERS, name, metric._parameters_digest()), 0.0)
 
 
 def depend_on_value(owner: Collection, said: str, digest: str) -> None:
@@ -199,7 +195,7 @@ def noticed(what: str) -> Iterator[None]:
 
 
 def _digest(kind: str, name: str, may_run: bool) -> str:
-    """Give the digest of a metric, or of what it is made of, now.
+    """Give the digest of a metric, or of its declared parameters, now.
 
     Raises
     ------
@@ -208,7 +204,7 @@ def _digest(kind: str, name: str, may_run: bool) -> str:
     """
     title, _, said = name.partition(_SEPARATOR)
     if kind != "metric":
-        return _digest_of(kind, title, said)
+        return _parameters_digest(title, said)
     owners = [one for one in found(title) if one._has(said)]
     if not owners:
         raise Unknowable(f"the metric {said} is not defined here")
@@ -229,10 +225,10 @@ def _digest(kind: str, name: str, may_run: bool) -> str:
         raise Unknowable(f"the metric {said} fails: {kind}: {error}") from error
 
 
-def _digest_of(kind: str, title: str, base: str) -> str:
+def _parameters_digest(title: str, base: str) -> str:
     made = [one._metrics[base] for one in found(title) if base in one._metrics]
     asking = [one for one in made if one._owner is _asking.get()]
-    digests = {one._digest_of(kind) for one in asking or made}
+    digests = {one._parameters_digest() for one in asking or made}
     if len(digests) != 1:
         raise Unknowable(f"the metric {base} is defined {len(digests)} times")
     return digests.pop()

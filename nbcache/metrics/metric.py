@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from nbcache import trace
 from nbcache.decorator.decorate import is_coroutine_function, require_function
 from nbcache.decorator.options import signature_of
 from nbcache.errors import UndeclaredParameters
@@ -108,7 +109,11 @@ class Metric:
     @property
     def original_function(self) -> Callable[..., Any]:
         """The function itself."""
-        live.depend_on(live.CODE, self)
+        # what it reads is told from the code of whoever names it
+        trace.refuse(
+            f"it takes the function of the metric {self.base_name} out of it: ask for "
+            "the metric, or call the function by its own name"
+        )
         return self._function
 
     @property
@@ -118,15 +123,11 @@ class Metric:
     @property
     def params_list(self) -> list[Any]:
         """The parameters that it may be asked for."""
-        live.depend_on(live.PARAMETERS, self)
+        live.depend_on_parameters(self)
         return self._params
 
-    def _digest_of(self, kind: str) -> str:
-        """Give the digest of its function, or of its declared parameters."""
-        if kind == live.PARAMETERS:
-            return value_digest(self._params)
-        # nothing counts but names where code does not
-        return "" if self._owner.track == "none" else value_digest(self._function)
+    def _parameters_digest(self) -> str:
+        return value_digest(self._params)
 
     # --- names
 

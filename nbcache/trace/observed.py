@@ -58,7 +58,7 @@ class Observed:
     ----------
     kind : str
         ``file``, ``listing``, ``matches``, ``tree``, ``exists``, ``stat``, ``random``,
-        ``folder``, ``metric``, ``metric code`` or ``metric parameters``.
+        ``folder``, ``metric`` or ``metric parameters``.
     name : str
         A path as the code gave it, a library, a metric.
     digest : str

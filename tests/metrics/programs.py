@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.util
 import json
@@ -26,7 +27,7 @@ PLACES = {
     "pickle": 'Pickles("kept", ".pkl")',
     "own": "OWN",
 }
-_HEAD = '''
+_HEAD = """
 import copy, os, pickle, random, sys
 import numpy as np
 import nbcache
@@ -58,7 +59,7 @@ def spoil(value):
     elif isinstance(value, np.ndarray):
         value[...] = 99
     return size(value)
-'''
+"""
 
 
 class Own:
@@ -153,10 +154,10 @@ _STEPS = (
     "! m.clear_cache()",
     '! m.load("f{i}({q})", verbose=False)',
     '! m.exists("f{i}({q})")',
-    '! str(m.graph())',
+    "! str(m.graph())",
     "= K{g} = {c}",
-    '~ d{g} {c}',
-    '~ e{g} {c}',
+    "~ d{g} {c}",
+    "~ e{g} {c}",
     "! os.path.exists('e{g}') and os.remove('e{g}')",
 )
 
@@ -165,9 +166,8 @@ def _metric(made: random.Random, number: int, place: str) -> dict[str, Any]:
     lines = []
     for _ in range(made.randint(1, 4)):
         line = made.choice(_LINES)
-        if "{j}" in line or "{ask" in line:
-            if number == 0:
-                line = "x.append(K{g})"
+        if ("{j}" in line or "{ask" in line) and number == 0:
+            line = "x.append(K{g})"
         lines.append(_filled(made, line, number))
     returns = (*_RETURNS, *(() if place == "json" else _ARRAYS))
     return {
@@ -208,14 +208,22 @@ def _program(made: random.Random, place: str) -> dict[str, Any]:
     }
 
 
-def _edited(
-    made: random.Random, before: dict[str, Any], place: str
-) -> dict[str, Any]:
+def _edited(made: random.Random, before: dict[str, Any], place: str) -> dict[str, Any]:
     after = copy.deepcopy(before)
     for _ in range(made.choice([0, 1, 1, 1, 2, 3])):
         what = made.choice(
-            ["metrics", "metrics", "metrics", "helpers", "globals", "files"]
-            + ["nested", "class", "params", "line"]
+            [
+                "metrics",
+                "metrics",
+                "metrics",
+                "helpers",
+                "globals",
+                "files",
+                "nested",
+                "class",
+                "params",
+                "line",
+            ]
         )
         number = made.randrange(len(after["metrics"]))
         metric = after["metrics"][number]
@@ -359,10 +367,8 @@ def _step(step: str, module: Any, seeded: bool) -> Any:
             Path(name).write_text(text)
             return None
         if step[0] == "!":
-            try:
+            with contextlib.suppress(nbcache.NotCached, ValueError):
                 eval(step[2:], vars(module))
-            except (nbcache.NotCached, ValueError):
-                pass
             return None
         value = eval(step, vars(module))
     except Exception as error:

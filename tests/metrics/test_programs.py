@@ -18,7 +18,9 @@ def _differences(seed, place, folder):
 def test_programs_get_what_they_would_without_a_store(place, tmp_path):
     """A few programs, in several processes each, with edits between."""
     for seed in range(3):
-        stored, computed = _differences(seed, place, Path(tempfile.mkdtemp(dir=tmp_path)))
+        stored, computed = _differences(
+            seed, place, Path(tempfile.mkdtemp(dir=tmp_path))
+        )
         assert stored == computed, f"seed {seed}"
 
 
@@ -28,5 +30,7 @@ def test_programs_get_what_they_would_without_a_store(place, tmp_path):
 def test_many_programs_get_what_they_would_without_a_store(place, part, tmp_path):
     """More of them."""
     for seed in range(1000 + 20 * part, 1020 + 20 * part):
-        stored, computed = _differences(seed, place, Path(tempfile.mkdtemp(dir=tmp_path)))
+        stored, computed = _differences(
+            seed, place, Path(tempfile.mkdtemp(dir=tmp_path))
+        )
         assert stored == computed, f"seed {seed}"

@@ -4,6 +4,8 @@ import importlib.util
 import random
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -272,3 +274,86 @@ def test_a_name_of_no_value_is_unknown(text):
 
     with pytest.raises(nbcache.UnknownName):
         m.get(text)
+
+
+def in_a_thread(function):
+    """Call a function in a thread of a pool."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_cycle_through_a_thread_is_told(tmp_path, is_file):
+    """The thread waited for the metric that waited for the thread."""
+    m = Metrics(nbcache.NpzStorage(tmp_path / "values") if is_file else None)
+
+    @m.collect
+    def a():
+        return in_a_thread(m.b)
+
+    @m.collect
+    def b():
+        return m.a() + 1
+
+    with pytest.raises(nbcache.MetricCycle, match="a → b → a"):
+        m.a()
+
+
+@pytest.mark.filterwarnings("ignore::nbcache.errors.CacheWarning")
+@pytest.mark.parametrize("kind", [nbcache.NpzStorage, nbcache.JsonStorage])
+def test_what_cannot_be_copied_is_given_from_memory(tmp_path, kind):
+    """The error of copying a lock was raised, and the value lost."""
+    m = Metrics(kind(tmp_path / "values"))
+
+    @m.collect
+    def lock():
+        return threading.Lock()
+
+    assert not m.compute("lock").locked()
+    assert not m.get("lock").locked()
+
+
+@pytest.mark.filterwarnings("ignore::nbcache.errors.CacheWarning")
+def test_what_is_held_in_memory_is_given_though_the_storage_raises():
+    """Any error of a storage of a user's own was raised, and the value lost."""
+
+    class Broken:
+        def exists(self, name):
+            return False
+
+        def save(self, name, data):
+            raise RuntimeError("the disk is somewhere else")
+
+        def load(self, name):
+            raise KeyError(name)
+
+    m = Metrics(Broken())
+
+    @m.collect
+    def one():
+        return 1
+
+    assert m.compute("one") == 1
+    assert m.save("one") == 1
+
+
+@pytest.mark.filterwarnings("ignore::nbcache.errors.CacheWarning")
+@pytest.mark.parametrize("use", ["functions", "original", "wrapped"])
+def test_a_function_taken_out_of_its_metric_is_not_followed(define, use, tmp_path):
+    """What it asks of the file system is told from its code, which nobody saw."""
+    flag = tmp_path / "flag"
+    m = define(
+        f"""
+        import os
+        m = Metrics()
+        @m.collect
+        def c():
+            return os.path.exists({str(flag)!r})
+        @m.collect
+        def user():
+            {USES[use]}
+        """
+    )
+    assert m.user() is False
+    flag.write_text("")
+    assert m.user() is True
