@@ -302,7 +302,7 @@ def phases_of(seed: int, place: str) -> list[list[dict[str, Any]]]:
 
 
 def run_all(
-    processes: list[list[dict[str, Any]]], folder: Path, stores: bool
+    processes: list[list[dict[str, Any]]], folder: Path, *, stores: bool
 ) -> list[Any]:
     """Run each in a process of its own, one after the other; give what they got."""
     folder.mkdir()
