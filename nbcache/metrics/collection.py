@@ -41,6 +41,8 @@ class UnknownMetric(UnknownName, AttributeError):  # type: ignore[misc]
 class Collection:
     """Functions by name, and the place of their values; see `Metrics`."""
 
+    __nbcache_opaque__ = True
+
     def __init__(
         self,
         where: Any = None,
@@ -296,7 +298,7 @@ class Collection:
 
     def __repr__(self) -> str:
         place = "" if self.where is None else f" in {self.where!r}"
-        return f"<{len(self._metrics)} metrics {self.name!r}{place}>"
+        return f"<metrics {self.name!r}{place}>"
 
     def __dir__(self) -> Iterator[str]:
         return iter([*super().__dir__(), *self._metrics])

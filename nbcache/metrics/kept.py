@@ -11,8 +11,7 @@ from nbcache.keys.classes import UserClasses, classes_of
 from nbcache.metrics import names
 from nbcache.metrics.fetching import stored
 from nbcache.metrics.names import Given, Unreadable
-from nbcache.metrics.task import METRIC
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.reread import reread
 from nbcache.storage.store import Content
 from nbcache.wording import near

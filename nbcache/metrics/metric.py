@@ -53,6 +53,8 @@ class Metric:
         function; two of them have one name.
     """
 
+    __nbcache_opaque__ = True
+
     def __init__(
         self,
         owner: Collection,

@@ -26,7 +26,6 @@ from nbcache.explaining import changed
 from nbcache.keys import hashing
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.metrics.task import (
-    METRIC,
     MetricFunction,
     MetricTask,
     digest_of,
@@ -35,7 +34,7 @@ from nbcache.metrics.task import (
 from nbcache.outcome import Computed, Hit, Miss, Outcome, Request, Task, hit_outcome
 from nbcache.storage import codec
 from nbcache.storage.companions import shelf
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
 
@@ -117,7 +116,7 @@ class Shelf:
 
     def entry_of(self, name: str, meta: Mapping[str, Any]) -> Entry:
         """Give the entry that metadata tell of."""
-        plain = dict(meta["entry"])
+        plain = dict(meta.get("entry") or {})
         digest = str(meta.get("blake3") or meta.get("value") or "")[:32]
         try:
             entry = Entry.from_json({**plain, "name": name, "kind": METRIC, "key": "0"})
@@ -198,11 +197,16 @@ class Shelved:
         ------
         DamagedEntry
             It cannot be read, or is not what was stored.
+        LookupError
+            Another value was stored since it was looked up.
         """
         del mode
         name, storage = self.entry.name, self.shelf.storage
-        meta = storage.meta(name) or {}
         value = storage.load(name)
+        # what was loaded is what was looked up if that is still there
+        meta = storage.meta(name) or {}
+        if self.entry.lookup and self.shelf.entry_of(name, meta) != self.entry:
+            raise LookupError(f"{name!r} was replaced while it was read")
         stored = meta.get("value")
         if stored and "blake3" not in meta and value_digest(value) != stored:
             raise DamagedEntry(f"{name!r} was replaced by another value")
