@@ -75,8 +75,7 @@ class Kept:
         fit: dict[str, tuple[Metric, Given]] = {}
         known = self._every()
         for said, (metric, given) in known.items():
-            values = [*given[0], *given[1].values()]
-            if names.plain_name(metric.base_name, values) == name:
+            if name in metric._plain_names(given):
                 fit[said] = metric, given
         if len(fit) == 1:
             return next(iter(fit.values()))
