@@ -41,6 +41,8 @@ class UnknownMetric(UnknownName, AttributeError):  # type: ignore[misc]
 class Collection:
     """Functions by name, and the place of their values; see `Metrics`."""
 
+    __nbcache_opaque__ = True
+
     def __init__(
         self,
         where: Any = None,
@@ -79,10 +81,13 @@ class Collection:
     def title(self) -> str:
         """The name, and the place if it is not the default cache."""
         if self.where is None:
-            return self.name
-        if self._shelves is not None:
-            return f"{self.name}@{self._shelves.place}"
-        return f"{self.name}@{self.where.directory}"
+            place = ""
+        elif self._shelves is not None:
+            place = f"@{self._shelves.place}"
+        else:
+            place = f"@{self.where.directory}"
+        # a colon stands between it and a metric
+        return f"{self.name}{place}".replace("%", "%25").replace(":", "%3A")
 
     # --- collecting
 
@@ -296,7 +301,7 @@ class Collection:
 
     def __repr__(self) -> str:
         place = "" if self.where is None else f" in {self.where!r}"
-        return f"<{len(self._metrics)} metrics {self.name!r}{place}>"
+        return f"<metrics {self.name!r}{place}>"
 
     def __dir__(self) -> Iterator[str]:
         return iter([*super().__dir__(), *self._metrics])

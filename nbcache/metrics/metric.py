@@ -53,6 +53,8 @@ class Metric:
         function; two of them have one name.
     """
 
+    __nbcache_opaque__ = True
+
     def __init__(
         self,
         owner: Collection,
@@ -130,6 +132,17 @@ class Metric:
     def _said(self, given: Given) -> str:
         args, kwargs = given
         return self._spell(self._wrapper._bound(args, kwargs))
+
+    def _plain_names(self, given: Given) -> set[str]:
+        """Give the names joined by underscores: of what was given, and of all."""
+        args, kwargs = given
+        try:
+            bound = self._wrapper._bound(args, kwargs)
+        except TypeError:
+            return set()  # of an earlier function of this name
+        wanted = self._wrapper._options.counted(bound)
+        every = [*args, *kwargs.values()], [bound.arguments[name] for name in wanted]
+        return {names.plain_name(self.base_name, values) for values in every}
 
     def _require_declared(self, said: str) -> None:
         if said in self._declared or self._owner.dynamic:

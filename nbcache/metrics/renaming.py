@@ -11,8 +11,7 @@ from nbcache.keys import source
 from nbcache.keys.key import Key, Part
 from nbcache.metrics import names
 from nbcache.metrics.names import Given
-from nbcache.metrics.task import METRIC
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.trace.observed import Observed, entry_key
 from nbcache.wording import near
 

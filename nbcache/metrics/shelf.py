@@ -6,27 +6,23 @@ the metadata of its file.  Each name has one value, the latest.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nbcache import config
 from nbcache.cache import Core, outcomes, warn
 from nbcache.candidates import Candidates
 from nbcache.conditions import finished
+from nbcache.decorator.arguments import as_text, unpacked
 from nbcache.decorator.references import DIGEST, VALUE
 from nbcache.errors import DamagedEntry
 from nbcache.explaining import changed
 from nbcache.keys import hashing
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.metrics.task import (
-    METRIC,
     MetricFunction,
     MetricTask,
     digest_of,
@@ -35,7 +31,7 @@ from nbcache.metrics.task import (
 from nbcache.outcome import Computed, Hit, Miss, Outcome, Request, Task, hit_outcome
 from nbcache.storage import codec
 from nbcache.storage.companions import shelf
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
 
@@ -117,7 +113,7 @@ class Shelf:
 
     def entry_of(self, name: str, meta: Mapping[str, Any]) -> Entry:
         """Give the entry that metadata tell of."""
-        plain = dict(meta["entry"])
+        plain = dict(meta.get("entry") or {})
         digest = str(meta.get("blake3") or meta.get("value") or "")[:32]
         try:
             entry = Entry.from_json({**plain, "name": name, "kind": METRIC, "key": "0"})
@@ -198,35 +194,26 @@ class Shelved:
         ------
         DamagedEntry
             It cannot be read, or is not what was stored.
+        LookupError
+            Another value was stored since it was looked up.
         """
         del mode
         name, storage = self.entry.name, self.shelf.storage
-        meta = storage.meta(name) or {}
         value = storage.load(name)
+        # what was loaded is what was looked up if that is still there
+        meta = storage.meta(name) or {}
+        if self.entry.lookup and self.shelf.entry_of(name, meta) != self.entry:
+            raise LookupError(f"{name!r} was replaced while it was read")
         stored = meta.get("value")
         if stored and "blake3" not in meta and value_digest(value) != stored:
             raise DamagedEntry(f"{name!r} was replaced by another value")
         more = meta.get("more")
         if not more:
             return {VALUE: value}
-        members = {one: _array(text) for one, text in more["members"].items()}
-        others = codec.decode(more["tree"], members.__getitem__, **known)
-        return {**others, VALUE: value}
+        return {**unpacked(more, **known), VALUE: value}
 
     def close(self) -> None:
         """Close nothing: files are read at once."""
-
-
-def _text(array: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _array(text: str) -> np.ndarray:
-    data = base64.b64decode(text)
-    found: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
-    return found
 
 
 @dataclass
@@ -314,8 +301,7 @@ class ShelfCore(Core):
         storage, name = self.shelf.storage, entry.name
         meta = {"key": entry.key, "entry": _plain(entry)}
         if content.members or content.tree["values"]:
-            members = {one: _text(array) for one, array in content.members.items()}
-            meta["more"] = {"tree": content.tree, "members": members}
+            meta["more"] = as_text(content.tree, content.members)
         kept = storage.put(name, content.value, {**meta, "value": ""})
         if "blake3" not in kept:
             # what it is can only be told of what comes back

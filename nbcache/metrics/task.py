@@ -17,13 +17,16 @@ from nbcache.errors import UnhashableValue
 from nbcache.keys import hashing
 from nbcache.keys.key import KEY_SCHEMA
 from nbcache.outcome import Computed, Request
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.store import Content, Opened
 
-__all__ = ["METRIC", "MetricFunction", "MetricOptions", "MetricTask", "digest_of"]
-
-METRIC = "metric"
-"""The kind of a metric's entries; their ``state`` says under it whose they are."""
+__all__ = [
+    "MetricFunction",
+    "MetricOptions",
+    "MetricTask",
+    "digest_of",
+    "value_digest",
+]
 
 
 @dataclass(frozen=True, slots=True)

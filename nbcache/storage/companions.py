@@ -108,7 +108,7 @@ class Companions:
         Of a storage that cannot list: those that were put or found here.
         """
         found = getattr(self.storage, "list", None)
-        names = found() if callable(found) else filter(self.exists, self._seen)
+        names = found() if callable(found) else filter(self.exists, tuple(self._seen))
         return sorted(name for name in names if not name.endswith(_META))
 
     def date(self, name: str) -> datetime | None:

@@ -9,6 +9,7 @@ metadata of other bytes count as none.
 from __future__ import annotations
 
 import builtins
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nbcache.errors import DamagedEntry, NbcacheError, NotCached
+from nbcache.errors import DamagedEntry, NotCached, UntrustedEntry
 from nbcache.storage import files_meta
 from nbcache.storage.files_meta import Document, Section
 from nbcache.storage.files_names import (
@@ -64,6 +65,8 @@ class FileStorage:
     place whole or not at all, also when several processes write it, and a failing
     `_save` leaves what was there before.
     """
+
+    __nbcache_opaque__ = True
 
     def __init__(self, folder: str | os.PathLike[str], suffix: str) -> None:
         self.given = os.fspath(folder)
@@ -142,22 +145,21 @@ class FileStorage:
         self._require(name)
         try:
             if not stat.S_ISREG(path.lstat().st_mode):
-                raise DamagedEntry(f"{path} is not a regular file")
+                raise DamagedEntry("it is not a regular file")
             if files_meta.is_rotten(self._section(name), path):
-                raise DamagedEntry(
-                    f"{path} is damaged: its bytes changed, though nobody wrote to it"
-                )
+                raise DamagedEntry("its bytes changed, though nobody wrote to it")
             return self._load(path)
+        except (UntrustedEntry, MemoryError):
+            raise
         except FileNotFoundError as error:
             if os.path.lexists(path):
-                raise DamagedEntry(_unreadable(path, error)) from error
+                raise _unreadable(path, error) from error
             raise NotCached(f"{path} was removed while it was read") from error
-        except (NbcacheError, MemoryError):
-            raise
         except Exception as error:  # whatever a format makes of other bytes
-            if isinstance(error, OSError) and error.errno is not None:
+            # seeking to where damaged bytes point is invalid; all else is the system's
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
-            raise DamagedEntry(_unreadable(path, error)) from error
+            raise _unreadable(path, error) from error
 
     def delete(self, name: str) -> bool:
         """Remove a value and what is known of it; say whether there was one.
@@ -257,7 +259,9 @@ class FileStorage:
     def meta(self, name: str) -> Section | None:
         """Give the metadata of a value; None without value or metadata of its bytes."""
         section = self._section(name)
-        return section if files_meta.is_about(section, self.path(name)) else None
+        if section is None or not files_meta.is_about(section, self.path(name)):
+            return None
+        return {**section}
 
     def rename(self, old: str, new: str, meta: Mapping[str, Any] | None = None) -> None:
         """Give a value another name.
@@ -390,5 +394,6 @@ def _facts(path: Path) -> Section:
     return files_meta.facts(*files_meta.digest_of(path, written=True))
 
 
-def _unreadable(path: Path, error: BaseException) -> str:
-    return f"{path} cannot be read, it may be damaged: {one_line(error)}"
+def _unreadable(path: Path, error: BaseException) -> DamagedEntry:
+    said = one_line(error).removeprefix(f"{path} ")
+    return DamagedEntry(f"{path} cannot be read, it may be damaged: {said}")

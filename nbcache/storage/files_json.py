@@ -60,7 +60,7 @@ class JsonStorage(FileStorage):
         try:
             return json.loads(str(data, "utf-8-sig"))
         except RecursionError as error:
-            raise DamagedEntry(f"{path} is nested too deeply") from error
+            raise DamagedEntry("it is nested too deeply") from error
 
 
 class _Plain:

@@ -90,20 +90,39 @@ def json_bytes(value: Any) -> bytes:
 
 
 def read(path: Path) -> Document | None:
-    """Give the metadata in a file; None if there is none, or it is damaged."""
+    """Give the metadata in a file; None if there is none, or it is damaged.
+
+    They are to be looked at only: as long as the file is the same, so are they.
+    """
     try:
         with open_plain(path) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
                 return None
-            found = json.loads(str(file.read(), "utf-8"))
-        if found["format"] != _FORMAT or not isinstance(found["name"], str):
-            return None
-        files = {str(one): dict(section) for one, section in found["files"].items()}
+            known = _documents.get(str(path))
+            if known is not None and known[0] == stat_id_of(status):
+                return known[1]
+            document = _document(json.loads(str(file.read(), "utf-8")))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     except RecursionError:  # brackets by the thousand
         return None
+    # while the clock of the file system stands, it may change and look the same
+    if document is not None and time.time() - status.st_mtime > _RACY_S:
+        if len(_documents) >= _MOST_DOCUMENTS:
+            _documents.clear()
+        _documents[str(path)] = stat_id_of(status), document
+    return document
+
+
+_documents: dict[str, tuple[Any, Document]] = {}
+_MOST_DOCUMENTS = 2_000
+
+
+def _document(found: Any) -> Document | None:
+    if found["format"] != _FORMAT or not isinstance(found["name"], str):
+        return None
+    files = {str(one): dict(section) for one, section in found["files"].items()}
     return Document(found["name"], files)
 
 

@@ -47,6 +47,6 @@ class NpyStorage(FileStorage):
             whole = file.read()
         header, start = parse_header(whole)
         if start + header.nbytes != len(whole):
-            raise DamagedEntry(f"{path} is damaged: not as long as its array")
+            raise DamagedEntry("it is not as long as its array")
         # of its own, so that it can be written to and resized
         return array_over(header, whole, start).copy("K")

@@ -16,7 +16,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from blake3 import blake3
@@ -25,6 +25,7 @@ from nbcache.errors import DamagedEntry, UnstorableValue, UntrustedEntry
 from nbcache.storage import codec, npz
 from nbcache.storage.files import FileStorage
 from nbcache.storage.files_writing import refused
+from nbcache.storage.npz_layout import END, LARGEST_16
 from nbcache.storage.plain_files import MAKE_FLAGS, open_plain
 
 __all__ = ["NpzStorage"]
@@ -107,16 +108,14 @@ class NpzStorage(FileStorage):
     def _load(self, path: Path) -> Any:
         try:
             archive = npz.Archive.open(path, mappable=False)
-        except DamagedEntry as error:
-            return self._of_numpy(path, error)
+        except DamagedEntry:
+            return self._of_numpy(path)
         with archive:
+            archive.verify()
             try:
-                archive.verify()
                 return self._decoded(archive)
             except UntrustedEntry as error:
                 raise _pickled(path) from error
-            except (DamagedEntry, LookupError) as error:
-                raise DamagedEntry(f"{path} cannot be read: {error}") from error
 
     def _decoded(self, archive: npz.Archive) -> Any:
         if archive.trailer.key != _KEY:
@@ -133,22 +132,19 @@ class NpzStorage(FileStorage):
 
     # ------------------------------------------------------------ files of numpy's own
 
-    def _of_numpy(self, path: Path, why_not: DamagedEntry) -> Any:
+    def _of_numpy(self, path: Path) -> Any:
         """Read what `numpy.savez` wrote, or the package before this one."""
-        with open_plain(path) as file:
-            try:
-                packed = zipfile.ZipFile(file)
-            except zipfile.BadZipFile as error:
-                raise DamagedEntry(f"{path} is damaged: {why_not}") from error
-            with packed:
-                names = packed.namelist()
-                if _OURS in names or not all(name.endswith(_NPY) for name in names):
-                    raise DamagedEntry(f"{path} is damaged: {why_not}")
-                # whole: only at its end is the checksum of a member compared
-                found = {
-                    name.removesuffix(_NPY): self._array(path, packed.read(name))
-                    for name in names
-                }
+        with open_plain(path) as file, zipfile.ZipFile(file) as packed:
+            names = packed.namelist()
+            if _OURS in names or len(names) != _count(file, len(names)):
+                raise DamagedEntry("it is not as it was written")
+            if not all(name.endswith(_NPY) for name in names):
+                raise DamagedEntry("it holds more than arrays")
+            # whole: only at its end is the checksum of a member compared
+            found = {
+                name.removesuffix(_NPY): self._array(path, packed.read(name))
+                for name in names
+            }
         return _unformed(found)
 
     def _array(self, path: Path, data: bytes) -> Array:
@@ -195,6 +191,14 @@ def _unformed(found: dict[str, Array]) -> Any:
         return found
     ordered = [found[f"arr_{number}"] for number in range(len(found))]
     return ordered[0] if len(ordered) == 1 else ordered
+
+
+def _count(file: BinaryIO, known: int) -> int:
+    """Give how many members a zip says to have, where it says so at its end."""
+    file.seek(-END.size, os.SEEK_END)
+    record = END.unpack(file.read(END.size))
+    is_told = record[0] == b"PK\x05\x06" and record[4] != LARGEST_16
+    return int(record[4]) if is_told else known
 
 
 def _holds_objects(data: bytes) -> bool:
