@@ -315,7 +315,12 @@ class Collection:
             track=self.track,
         )
         rows = [
-            (one.base_name, one.original_function, one.params_list, one.name_generation)
+            (
+                one.base_name,
+                one.original_function,
+                one.params_list if one._is_listed else None,
+                one.name_generation,
+            )
             for one in self._metrics.values()
         ]
         # functions refer to this object: it is made before they are

@@ -72,11 +72,12 @@ class Kept:
 
     def _joined(self, name: str) -> tuple[Metric, Given]:
         """Give the one call whose name, joined by underscores, is this."""
-        fit: dict[str, tuple[Metric, Given]] = {}
         known = self._every()
-        for said, (metric, given) in known.items():
-            if name in metric._plain_names(given):
-                fit[said] = metric, given
+        fit = {
+            said: (metric, given)
+            for said, (metric, given) in known.items()
+            if name in metric._plain_names(given)
+        }
         if len(fit) == 1:
             return next(iter(fit.values()))
         if fit:
