@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbcache.decorator.decorate import is_coroutine_function, require_function
 from nbcache.decorator.options import signature_of
 from nbcache.errors import UndeclaredParameters
-from nbcache.metrics import names
+from nbcache.metrics import live, names
 from nbcache.metrics.every import get_all
 from nbcache.metrics.names import Given
 from nbcache.metrics.task import MetricOptions
@@ -148,6 +148,7 @@ class Metric:
     def _require_declared(self, said: str) -> None:
         if said in self._declared or self._owner.dynamic:
             return
+        live.untold(self._owner.title, said)
         known = list(self._declared)
         there = f"{len(known)} are: {', '.join(known[:5])}" if known else "none are"
         more = ", …" if len(known) > 5 else ""
