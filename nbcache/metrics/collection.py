@@ -81,10 +81,13 @@ class Collection:
     def title(self) -> str:
         """The name, and the place if it is not the default cache."""
         if self.where is None:
-            return self.name
-        if self._shelves is not None:
-            return f"{self.name}@{self._shelves.place}"
-        return f"{self.name}@{self.where.directory}"
+            place = ""
+        elif self._shelves is not None:
+            place = f"@{self._shelves.place}"
+        else:
+            place = f"@{self.where.directory}"
+        # a colon stands between it and a metric
+        return f"{self.name}{place}".replace("%", "%25").replace(":", "%3A")
 
     # --- collecting
 
