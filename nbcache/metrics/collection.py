@@ -234,6 +234,7 @@ class Collection:
             return known[name]  # type: ignore[no-any-return]
         if name.startswith("__") or "_metrics" not in self.__dict__:
             raise AttributeError(f"Metrics has no attribute {name!r}")
+        live.untold(self.title, name)
         raise UnknownMetric(_unknown(name, known), name)
 
     # --- names
@@ -246,7 +247,12 @@ class Collection:
         UnknownName
             There is none, or several.
         """
-        return self._kept.found(name)
+        try:
+            return self._kept.found(name)
+        except UnknownName:
+            # there may be one when it is asked for again
+            live.untold(self.title, str(name))
+            raise
 
     def _said(self, name: str) -> str:
         """Give the name as it is stored, also of what is only stored.
@@ -256,7 +262,11 @@ class Collection:
         UnknownName
             There is no such metric, collected or stored.
         """
-        return self._kept.said(name)
+        try:
+            return self._kept.said(name)
+        except UnknownName:
+            live.untold(self.title, str(name))
+            raise
 
     def _remember(self, metric: Metric, given: Given, said: str) -> None:
         """Remember the arguments of a call that was not declared, for a while."""
@@ -318,7 +328,12 @@ class Collection:
             track=self.track,
         )
         rows = [
-            (one.base_name, one.original_function, one.params_list, one.name_generation)
+            (
+                one.base_name,
+                one.original_function,
+                one.params_list if one._is_listed else None,
+                one.name_generation,
+            )
             for one in self._metrics.values()
         ]
         # functions refer to this object: it is made before they are

@@ -17,7 +17,7 @@ from nbcache.metrics.task import MetricTask, digest_of, value_digest
 from nbcache.metrics.telling import tell
 from nbcache.outcome import Hit
 from nbcache.storage.entry import Entry
-from nbcache.trace.observed import Observed, Unknowable
+from nbcache.trace.observed import Unknowable
 
 if TYPE_CHECKING:
     from nbcache.metrics.metric import Metric
@@ -59,11 +59,15 @@ def ask(metric: Metric, said: str, answer: Callable[[], Answer]) -> Answer:
         The metric is being computed already.
     """
     title = metric._owner.title
-    with live.computing(title, said), trace.apart(), live.settled() as known:
-        found = answer()
-        known[title, said] = found.digest
-    name = live.observed_name(title, said)
-    trace.depend(Observed("metric", name, found.digest), found.seconds)
+    try:
+        with live.computing(title, said), trace.apart(), live.settled() as known:
+            found = answer()
+            known[title, said] = found.digest
+    except BaseException:
+        # who asked may go on without it
+        live.untold(title, said)
+        raise
+    live.depend(title, said, found.digest, found.seconds)
     return found
 
 
@@ -149,9 +153,13 @@ def digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
 
 
 def _digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
-    entry = stored(metric, metric._owner._core(), given)
+    with live.failing() as failed:
+        entry = stored(metric, metric._owner._core(), given)
     if entry is not None:
         return digest_of(entry)
+    if failed:
+        # it would ask for that again, and so would all that depend on it
+        raise live.Failing(failed[0])
     if not may_run:
         raise Unknowable(f"the metric {said} would have to be computed")
     return fetch(metric, given, said).digest

@@ -31,7 +31,7 @@ class Functions(Mapping[str, Callable[[], Any]]):
 
     def __getitem__(self, name: str) -> Callable[[], Any]:
         metric, (args, kwargs) = self._owner._found(name)
-        if not (args or kwargs) and not metric._declared.get(metric.base_name):
+        if not (args or kwargs):
             return metric.original_function
         return functools.partial(metric.original_function, *args, **kwargs)
 

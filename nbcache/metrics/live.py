@@ -13,18 +13,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from nbcache import trace
 from nbcache.errors import MetricCycle
-from nbcache.trace.observed import Unknowable, metric_digests
+from nbcache.trace.observed import ABSENT, Observed, Unknowable, metric_digests
 
 if TYPE_CHECKING:
     from nbcache.metrics.collection import Collection
 
 __all__ = [
+    "Failing",
     "computing",
+    "depend",
     "enter",
     "every",
+    "failing",
     "found",
-    "observed_name",
+    "untold",
     "own_name",
     "running",
     "settled",
@@ -41,6 +45,10 @@ _under_way: ContextVar[tuple[tuple[str, str], ...]] = ContextVar(
 # what is known to be up to date, as long as no code of the user's runs
 _settled: ContextVar[dict[tuple[str, str], str] | None] = ContextVar(
     "nbcache_metrics_settled", default=None
+)
+# what could not be brought up to date, as it raises
+_failures: ContextVar[list[str] | None] = ContextVar(
+    "nbcache_metrics_failures", default=None
 )
 
 
@@ -82,19 +90,50 @@ def _digest(name: str, may_run: bool) -> str:
         )
     try:
         return owners[0]._digest_now(said, may_run)
+    except Failing as error:
+        _failed(str(error))
+        raise
     except Unknowable:
         raise
     except MetricCycle as error:
         # so it was recorded; whether it is so, running tells
         raise Unknowable(str(error)) from error
     except Exception as error:
-        kind = type(error).__name__
-        raise Unknowable(f"the metric {said} fails: {kind}: {error}") from error
+        why = f"the metric {said} fails: {type(error).__name__}: {error}"
+        _failed(why)
+        raise Failing(why) from error
 
 
-def observed_name(title: str, said: str) -> str:
-    """Give the name by which traces know a metric."""
-    return f"{title}{_SEPARATOR}{said}"
+class Failing(Unknowable):
+    """What a metric depends on raises now."""
+
+
+@contextmanager
+def failing() -> Iterator[list[str]]:
+    """Give what fails of what is brought up to date inside a block."""
+    found: list[str] = []
+    token = _failures.set(found)
+    try:
+        yield found
+    finally:
+        _failures.reset(token)
+
+
+def _failed(why: str) -> None:
+    found = _failures.get()
+    if found is not None:
+        found.append(why)
+
+
+def depend(title: str, said: str, digest: str, seconds: float = 0.0) -> None:
+    """Tell who is recorded that it depends on a value of a metric."""
+    name = f"{title}{_SEPARATOR}{said}"
+    trace.depend(Observed("metric", name, digest), seconds)
+
+
+def untold(title: str, said: str) -> None:
+    """Tell who is recorded that it depends on what no look-up can tell of a metric."""
+    depend(title, said, ABSENT)
 
 
 def own_name(title: str, observed: str) -> str:

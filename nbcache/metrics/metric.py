@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbcache.decorator.decorate import is_coroutine_function, require_function
 from nbcache.decorator.options import signature_of
 from nbcache.errors import UndeclaredParameters
-from nbcache.metrics import names
+from nbcache.metrics import live, names
 from nbcache.metrics.every import get_all
 from nbcache.metrics.names import Given
 from nbcache.metrics.task import MetricOptions
@@ -72,8 +72,9 @@ class Metric:
         self.name_generation = name_generation
         self._spelled: dict[str, str] = {}
         self._wrapper = owner._function_kind(function, self._options())
+        self._is_listed = params_list is not None
         self.params_list = [()] if params_list is None else _listed(params_list)
-        self._declared = self._declare(params_list is None)
+        self._declared = self._declare()
 
     def _options(self) -> MetricOptions:
         owner = self._owner
@@ -85,14 +86,14 @@ class Metric:
             origin={"collection": owner.name, "base": self.base_name},
         )
 
-    def _declare(self, is_implied: bool) -> dict[str, Given]:
+    def _declare(self) -> dict[str, Given]:
         declared: dict[str, Given] = {}
         for item in self.params_list:
             args, kwargs = names.given(item)
             try:
                 said = self._said((args, kwargs))
             except TypeError as error:
-                if is_implied:
+                if not self._is_listed:
                     continue  # a function that needs parameters, and no list of them
                 raise ValueError(
                     f"params_list of {self.base_name!r}: {item!r} does not fit "
@@ -147,6 +148,7 @@ class Metric:
     def _require_declared(self, said: str) -> None:
         if said in self._declared or self._owner.dynamic:
             return
+        live.untold(self._owner.title, said)
         known = list(self._declared)
         there = f"{len(known)} are: {', '.join(known[:5])}" if known else "none are"
         more = ", …" if len(known) > 5 else ""

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nbcache.errors import NotCached, UnknownName
+from nbcache.metrics import live
 from nbcache.metrics.collection import Collection
 from nbcache.metrics.fetching import ask, day, fetch
 from nbcache.metrics.held import Held
 from nbcache.metrics.metric import Metric
 from nbcache.metrics.names import Given
+from nbcache.metrics.task import digest_of
 from nbcache.metrics.telling import quietly, tell
 
 if TYPE_CHECKING:
@@ -157,11 +159,18 @@ class Metrics(Collection):
             There is no such metric, collected or stored.
         """
         with quietly(not verbose):
-            held = self._held.get(self._said(name))
-            if held is not None and not force:
-                return held.answer().value
             said = self._said(name)
-            value, entry = self._kept.load(said)
+            held = self._held.get(said)
+            if held is not None and not force:
+                answer = held.answer()
+                live.depend(self.title, said, answer.digest)
+                return answer.value
+            try:
+                value, entry = self._kept.load(said)
+            except NotCached:
+                live.untold(self.title, said)
+                raise
+            live.depend(self.title, said, digest_of(entry))
             if force or self._seen.get(said) != entry.created:
                 tell(f"Load {said} of {day(entry)}")
             self._seen[said] = entry.created
@@ -171,6 +180,7 @@ class Metrics(Collection):
 
     def exists(self, name: str) -> bool:
         """Say whether a value is stored, up to date or not."""
+        live.untold(self.title, name)
         try:
             return self._kept.entry(self._said(name)) is not None
         except UnknownName:
@@ -186,6 +196,7 @@ class Metrics(Collection):
         UnknownName
             There is no such metric, collected or stored.
         """
+        live.untold(self.title, name)
         said = self._said(name)
         entry = self._kept.entry(said)
         if entry is None:

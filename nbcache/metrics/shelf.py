@@ -361,6 +361,18 @@ class Shelves:
         """What tells this storage from others."""
         return self.shelf.place
 
+    def as_loaded(self, content: Content) -> Content:
+        """Give a value as it will be once it is stored and loaded.
+
+        Raises
+        ------
+        TypeError, OSError
+            It cannot be kept.
+        """
+        assert isinstance(content, Laid)
+        value = self.shelf.storage.as_loaded(content.value)
+        return Laid(content.tree, content.members, None, value)
+
     def core(self) -> ShelfCore:
         """Give the core."""
         store: Any = self.shelf

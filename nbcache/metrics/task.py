@@ -78,6 +78,10 @@ class MetricTask(CallTask):
         self.digest, self.entry = digest_of(entry), entry
         return entry, content
 
+    def _referred(self) -> dict[str, Any]:
+        """Give nothing: a value is loaded by name, also where its code is not."""
+        return {}
+
     def restore(self, opened: Opened) -> Any:
         """Decode the value of a stored call."""
         value = CallTask.restore(self, opened)

@@ -1,4 +1,4 @@
-"""The scenarios of simple_metrics_manager, whose metrics nbcache's take the place of."""
+"""The scenarios of simple_metrics_manager: nbcache's metrics take its place."""
 
 import pickle
 import re
