@@ -81,10 +81,13 @@ class Collection:
     def title(self) -> str:
         """The name, and the place if it is not the default cache."""
         if self.where is None:
-            return self.name
-        if self._shelves is not None:
-            return f"{self.name}@{self._shelves.place}"
-        return f"{self.name}@{self.where.directory}"
+            place = ""
+        elif self._shelves is not None:
+            place = f"@{self._shelves.place}"
+        else:
+            place = f"@{self.where.directory}"
+        # a colon stands between it and a metric
+        return f"{self.name}{place}".replace("%", "%25").replace(":", "%3A")
 
     # --- collecting
 
@@ -231,6 +234,7 @@ class Collection:
             return known[name]  # type: ignore[no-any-return]
         if name.startswith("__") or "_metrics" not in self.__dict__:
             raise AttributeError(f"Metrics has no attribute {name!r}")
+        live.untold(self.title, name)
         raise UnknownMetric(_unknown(name, known), name)
 
     # --- names
@@ -243,7 +247,12 @@ class Collection:
         UnknownName
             There is none, or several.
         """
-        return self._kept.found(name)
+        try:
+            return self._kept.found(name)
+        except UnknownName:
+            # there may be one when it is asked for again
+            live.untold(self.title, str(name))
+            raise
 
     def _said(self, name: str) -> str:
         """Give the name as it is stored, also of what is only stored.
@@ -253,7 +262,11 @@ class Collection:
         UnknownName
             There is no such metric, collected or stored.
         """
-        return self._kept.said(name)
+        try:
+            return self._kept.said(name)
+        except UnknownName:
+            live.untold(self.title, str(name))
+            raise
 
     def _remember(self, metric: Metric, given: Given, said: str) -> None:
         """Remember the arguments of a call that was not declared, for a while."""
@@ -320,7 +333,12 @@ class Collection:
             track=self.track,
         )
         rows = [
-            (one.base_name, one._function, one._params, one.name_generation)
+            (
+                one.base_name,
+                one._function,
+                one._params if one._is_listed else None,
+                one.name_generation,
+            )
             for one in self._metrics.values()
         ]
         # functions refer to this object: it is made before they are

@@ -19,7 +19,7 @@ from nbcache.metrics.task import MetricTask, digest_of, value_digest, with_left
 from nbcache.metrics.telling import tell
 from nbcache.outcome import Hit
 from nbcache.storage.entry import Entry
-from nbcache.trace.observed import Observed, Unknowable
+from nbcache.trace.observed import Unknowable
 
 if TYPE_CHECKING:
     from nbcache.metrics.metric import Metric
@@ -71,11 +71,10 @@ def ask(metric: Metric, said: str, answer: Callable[[], Answer]) -> Answer:
             found = answer()
             known[id(owner), said] = found.digest
     except BaseException:
-        # whoever catches it gives what a later run of the metric may change
-        trace.refuse(f"it asked for the metric {said}, which failed")
+        # who asked may go on without it
+        live.untold(owner.title, said)
         raise
-    name = live.observed_name(owner.title, said)
-    trace.depend(Observed("metric", name, found.digest), found.seconds)
+    live.depend(owner.title, said, found.digest, found.seconds)
     return found
 
 
@@ -170,7 +169,11 @@ def digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
                 met[deeper.at] += 1
                 if met[deeper.at] > _MOST_TIMES:
                     # each run makes what is known of others old
-                    known.failed.add(deeper.at)
+                    known.failed[deeper.at] = _not_told(deeper.said)
+
+
+def _not_told(said: str) -> str:
+    return f"the metric {said} cannot be brought up to date"
 
 
 def _settle_first(deeper: live.TooDeep, known: live.Known, may_run: bool) -> None:
@@ -179,7 +182,7 @@ def _settle_first(deeper: live.TooDeep, known: live.Known, may_run: bool) -> Non
         metric, given = deeper.owner._found(deeper.said)
         _settled(metric, given, deeper.said, known, may_run)
     if deeper.at not in known:
-        known.failed.add(deeper.at)
+        known.failed.setdefault(deeper.at, _not_told(deeper.said))
 
 
 def _settled(
@@ -196,8 +199,8 @@ def _settled(
     if at in known:
         return known[at]
     if at in known.failed:
-        known.met += 1
-        raise Unknowable(f"the metric {said} failed")
+        known.met.append(known.failed[at])
+        raise Unknowable(known.failed[at])
     if known.depth >= _DEEPEST:
         raise live.TooDeep(owner, said)
     known.depth += 1
@@ -212,22 +215,22 @@ def _settled(
 def _digest_now(
     metric: Metric, given: Given, said: str, known: live.Known, may_run: bool
 ) -> str:
-    at, met = (id(metric._owner), said), known.met
+    at, met = (id(metric._owner), said), len(known.met)
     entry = stored(metric, metric._owner._core(), given)
     if entry is not None:
         return digest_of(entry)
     if not may_run:
         raise Unknowable(f"the metric {said} would have to be computed")
-    if known.met > met:
-        # running it would run again what failed
-        known.failed.add(at)
-        raise Unknowable(f"the metric {said} depends on one that failed")
+    if len(known.met) > met:
+        # it would ask for that again, and so would all that depend on it
+        known.failed[at] = known.met[met]
+        raise Unknowable(known.failed[at])
     try:
         with randomness.unchanged():
             return fetch(metric, given, said).digest
-    except Exception:
-        known.met += 1
-        known.failed.add(at)
+    except Exception as error:
+        known.failed[at] = live.failure(said, error)
+        known.met.append(known.failed[at])
         raise
 
 

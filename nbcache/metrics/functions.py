@@ -33,7 +33,7 @@ class Functions(Mapping[str, Callable[[], Any]]):
     def __getitem__(self, name: str) -> Callable[[], Any]:
         metric, (args, kwargs) = self._owner._found(name)
         trace.refuse(f"it takes {name} from the functions: ask for the metric")
-        if not (args or kwargs) and not metric._declared.get(metric.base_name):
+        if not (args or kwargs):
             return metric._function
         return functools.partial(metric._function, *args, **kwargs)
 

@@ -96,8 +96,11 @@ class Held:
         try:
             with trace.unseen():
                 entry, self.content = self.task.encode(self.computed)
+                shelves = self.metric._owner._shelves
+                if shelves is not None:
+                    self.content = shelves.as_loaded(self.content)
             self.entry = finished(entry, self.request, self.computed)
-        except UnstorableValue:
+        except (UnstorableValue, TypeError, OSError):
             return
 
     def is_current(self) -> bool:

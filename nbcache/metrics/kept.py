@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nbcache.decorator.arguments import unpacked_arguments
 from nbcache.decorator.references import VALUE
-from nbcache.errors import NotCached, UnknownName
+from nbcache.errors import NbcacheError, NotCached, UnknownName
 from nbcache.keys.classes import UserClasses, classes_of
 from nbcache.metrics import names
 from nbcache.metrics.fetching import stored
@@ -65,19 +66,24 @@ class Kept:
         """Give the call of a stored value whose name is no spelling of literals."""
         for entry in self.entries_of(name):
             base = entry.state.get(METRIC, {}).get("base")
-            if base in self._owner._metrics and entry.call is not None:
-                args, kwargs = unpacked_arguments(entry.call)
-                return self._owner._metrics[base], (tuple(args), kwargs)
+            if base not in self._owner._metrics:
+                continue
+            with suppress(NbcacheError, OSError):
+                # of the file itself: who wrote a listing is not known
+                call = self.whole(entry).call
+                if call is not None:
+                    args, kwargs = unpacked_arguments(call)
+                    return self._owner._metrics[base], (tuple(args), kwargs)
         return None
 
     def _joined(self, name: str) -> tuple[Metric, Given]:
         """Give the one call whose name, joined by underscores, is this."""
-        fit: dict[str, tuple[Metric, Given]] = {}
         known = self._every()
-        for said, (metric, given) in known.items():
-            values = [*given[0], *given[1].values()]
-            if names.plain_name(metric.base_name, values) == name:
-                fit[said] = metric, given
+        fit = {
+            said: (metric, given)
+            for said, (metric, given) in known.items()
+            if name in metric._plain_names(given)
+        }
         if len(fit) == 1:
             return next(iter(fit.values()))
         if fit:

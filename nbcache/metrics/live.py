@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from nbcache import trace
 from nbcache.errors import MetricCycle
-from nbcache.trace.observed import Observed, Unknowable, metric_digests
+from nbcache.trace.observed import ABSENT, Observed, Unknowable, metric_digests
 
 if TYPE_CHECKING:
     from nbcache.metrics.collection import Collection
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 __all__ = [
     "TooDeep",
     "computing",
+    "depend",
     "depend_on_parameters",
-    "depend_on_value",
     "enter",
     "every",
+    "failure",
     "found",
     "in_place_of",
-    "noticed",
-    "observed_name",
     "own_name",
     "running",
     "settled",
@@ -105,18 +104,18 @@ class Known(dict[tuple[int, str], str]):
 
     Attributes
     ----------
-    failed : set of (int, str)
-        What failed, or needs what did: it is not run again to look others up.
-    met : int
-        How often such was met.
+    failed : dict of (int, str) to str
+        What failed, or needs what did, and how: it is not run again to look others up.
+    met : list of str
+        How such failed as was met.
     depth : int
         How many look-ups are under way, each for the one before.
     """
 
-    def __init__(self, failed: set[tuple[int, str]]) -> None:
+    def __init__(self, failed: dict[tuple[int, str], str]) -> None:
         super().__init__()
         self.failed = failed
-        self.met = 0
+        self.met: list[str] = []
         self.depth = 0
 
 
@@ -146,7 +145,7 @@ def in_place_of(deeper: TooDeep) -> Iterator[None]:
 # what is known to be up to date, as long as no code of the user's runs
 _settled: ContextVar[Known | None] = ContextVar("nbcache_metrics_settled", default=None)
 # what failed since the outermost call
-_failed: ContextVar[set[tuple[int, str]] | None] = ContextVar(
+_failed: ContextVar[dict[tuple[int, str], str] | None] = ContextVar(
     "nbcache_metrics_failed", default=None
 )
 
@@ -174,24 +173,8 @@ def every() -> list[Collection]:
 def depend_on_parameters(metric: Metric) -> None:
     """Tell what is recorded that it depends on which calls are declared."""
     if trace.is_recording():
-        name = observed_name(metric._owner.title, metric.base_name)
+        name = f"{metric._owner.title}{_SEPARATOR}{metric.base_name}"
         trace.depend(Observed(_PARAMETERS, name, metric._parameters_digest()), 0.0)
-
-
-def depend_on_value(owner: Collection, said: str, digest: str) -> None:
-    """Tell what is recorded that it depends on a metric as it is stored."""
-    name = observed_name(owner.title, said)
-    trace.depend(Observed("metric", name, digest), 0.0)
-
-
-@contextmanager
-def noticed(what: str) -> Iterator[None]:
-    """Have nothing stored that catches what a block raises: later it may not."""
-    try:
-        yield
-    except BaseException:
-        trace.refuse(f"it {what}, which failed")
-        raise
 
 
 def _digest(kind: str, name: str, may_run: bool) -> str:
@@ -221,8 +204,12 @@ def _digest(kind: str, name: str, may_run: bool) -> str:
         # so it was recorded; whether it is so, running tells
         raise Unknowable(str(error)) from error
     except Exception as error:
-        kind = type(error).__name__
-        raise Unknowable(f"the metric {said} fails: {kind}: {error}") from error
+        raise Unknowable(failure(said, error)) from error
+
+
+def failure(said: str, error: Exception) -> str:
+    """Say that a metric fails."""
+    return f"the metric {said} fails: {type(error).__name__}: {error}"
 
 
 def _parameters_digest(title: str, base: str) -> str:
@@ -259,9 +246,15 @@ def _agreed(owners: list[Collection], said: str, may_run: bool) -> str:
     return digest
 
 
-def observed_name(title: str, said: str) -> str:
-    """Give the name by which traces know a metric."""
-    return f"{title}{_SEPARATOR}{said}"
+def depend(title: str, said: str, digest: str, seconds: float = 0.0) -> None:
+    """Tell who is recorded that it depends on a value of a metric."""
+    name = f"{title}{_SEPARATOR}{said}"
+    trace.depend(Observed("metric", name, digest), seconds)
+
+
+def untold(title: str, said: str) -> None:
+    """Tell who is recorded that it depends on what no look-up can tell of a metric."""
+    depend(title, said, ABSENT)
 
 
 def own_name(title: str, observed: str) -> str:
@@ -301,7 +294,7 @@ def settled() -> Iterator[Known]:
         yield known
         return
     failed = _failed.get()
-    known = Known(set() if failed is None else failed)
+    known = Known({} if failed is None else failed)
     outermost = _failed.set(known.failed)
     token = _settled.set(known)
     try:

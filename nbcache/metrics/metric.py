@@ -75,8 +75,9 @@ class Metric:
         self.name_generation = name_generation
         self._spelled: dict[str, str] = {}
         self._wrapper = owner._function_kind(function, self._options())
+        self._is_listed = params_list is not None
         self._params = [()] if params_list is None else _listed(params_list)
-        self._declared = self._declare(params_list is None)
+        self._declared = self._declare()
 
     def _options(self) -> MetricOptions:
         owner = self._owner
@@ -88,14 +89,14 @@ class Metric:
             origin={"collection": owner.name, "base": self.base_name},
         )
 
-    def _declare(self, is_implied: bool) -> dict[str, Given]:
+    def _declare(self) -> dict[str, Given]:
         declared: dict[str, Given] = {}
         for item in self._params:
             args, kwargs = names.given(item)
             try:
                 said = self._said((args, kwargs))
             except TypeError as error:
-                if is_implied:
+                if not self._is_listed:
                     continue  # a function that needs parameters, and no list of them
                 raise ValueError(
                     f"params_list of {self.base_name!r}: {item!r} does not fit "
@@ -161,9 +162,21 @@ class Metric:
         args, kwargs = given
         return self._spell(self._wrapper._bound(args, kwargs))
 
+    def _plain_names(self, given: Given) -> set[str]:
+        """Give the names joined by underscores: of what was given, and of all."""
+        args, kwargs = given
+        try:
+            bound = self._wrapper._bound(args, kwargs)
+        except TypeError:
+            return set()  # of an earlier function of this name
+        wanted = self._wrapper._options.counted(bound)
+        every = [*args, *kwargs.values()], [bound.arguments[name] for name in wanted]
+        return {names.plain_name(self.base_name, values) for values in every}
+
     def _require_declared(self, said: str) -> None:
         if said in self._declared or self._owner.dynamic:
             return
+        live.untold(self._owner.title, said)
         known = list(self._declared)
         there = f"{len(known)} are: {', '.join(known[:5])}" if known else "none are"
         more = ", …" if len(known) > 5 else ""

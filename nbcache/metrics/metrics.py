@@ -71,8 +71,7 @@ class Metrics(Collection):
         Exception
             What the metric raises.
         """
-        with live.noticed(f"asks for the metric {name}"):
-            metric, given = self._found(name)
+        metric, given = self._found(name)
         return self._get(metric, given, use_stored=use_stored, verbose=verbose)
 
     def __getitem__(self, name: str) -> Any:
@@ -81,9 +80,12 @@ class Metrics(Collection):
     def _get(
         self, metric: Metric, given: Given, *, use_stored: bool, verbose: bool
     ) -> Any:
-        with live.noticed(f"asks for the metric {metric.base_name}"):
+        try:
             said = metric._said(given)
-            metric._require_declared(said)
+        except TypeError:
+            live.untold(self.title, metric.base_name)
+            raise
+        metric._require_declared(said)
         self._remember(metric, given, said)
         with quietly(not verbose):
             held = self._held.pop(said, None)
@@ -161,15 +163,19 @@ class Metrics(Collection):
         UnknownName
             There is no such metric, collected or stored.
         """
-        with quietly(not verbose), live.noticed(f"loads the metric {name}"):
+        with quietly(not verbose):
             said = self._said(name)
             held = self._held.get(said)
             if held is not None and not force:
                 answer = held.answer()
-                live.depend_on_value(self, said, answer.digest)
+                live.depend(self.title, said, answer.digest)
                 return answer.value
-            value, entry = self._kept.load(said)
-            live.depend_on_value(self, said, digest_of(entry))
+            try:
+                value, entry = self._kept.load(said)
+            except NotCached:
+                live.untold(self.title, said)
+                raise
+            live.depend(self.title, said, digest_of(entry))
             if force or self._seen.get(said) != entry.created:
                 tell(f"Load {said} of {day(entry)}")
             self._seen[said] = entry.created
@@ -179,7 +185,7 @@ class Metrics(Collection):
 
     def exists(self, name: str) -> bool:
         """Say whether a value is stored, up to date or not."""
-        trace.refuse(f"it asks whether the metric {name} is stored")
+        live.untold(self.title, name)
         try:
             return self._kept.entry(self._said(name)) is not None
         except UnknownName:
@@ -195,7 +201,7 @@ class Metrics(Collection):
         UnknownName
             There is no such metric, collected or stored.
         """
-        trace.refuse(f"it asks when the metric {name} was stored")
+        live.untold(self.title, name)
         said = self._said(name)
         entry = self._kept.entry(said)
         if entry is None:

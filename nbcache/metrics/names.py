@@ -37,22 +37,55 @@ def text_of(value: Any) -> str:
     UnhashableValue
         The value has none.
     """
+    try:
+        return _text(value)
+    except RecursionError:  # it contains itself, perhaps
+        return _digest_text(value)
+
+
+def _text(value: Any) -> str:
     kind = type(value)
-    if kind in _LITERALS or kind in _READABLE:
+    if kind is complex:
+        return _complex_text(value)
+    if kind in _LITERALS or kind in _READABLE or _is_naive(value):
         return repr(value)
     if kind in _CONTAINERS:
         return _container_text(value)
-    if isinstance(value, np.number | np.bool_) and kind.__module__ == "numpy":
+    if _is_number(kind) and kind.__module__ == "numpy":
         # numpy 1 and 2 write them in two ways
-        return f"np.{kind.__name__}({value.item()!r})"
-    return f"<{kind.__name__} {hashing.digest(value)}>"
+        name = "bool_" if kind is np.bool_ else kind.__name__
+        return f"np.{name}({_text(value.item())})"
+    return _digest_text(value)
+
+
+def _digest_text(value: Any) -> str:
+    return f"<{type(value).__name__} {hashing.digest(value)}>"
+
+
+def _complex_text(value: complex) -> str:
+    parts = value.real, value.imag
+    # a sum loses the sign of zeros, and has no infinity
+    is_sum = all(math.isfinite(one) for one in parts) and "-0.0" not in map(repr, parts)
+    return repr(value) if is_sum else f"complex({parts[0]!r}, {parts[1]!r})"
+
+
+def _is_naive(value: Any) -> bool:
+    return type(value) is datetime.datetime and value.tzinfo is None
+
+
+def _is_number(kind: Any) -> bool:
+    """Say whether a type is one of numpy's whose values Python's numbers tell."""
+    wanted = np.integer, np.floating, np.complexfloating, np.bool_
+    left_out = np.timedelta64, np.longdouble, np.clongdouble
+    is_type = isinstance(kind, type)
+    return is_type and issubclass(kind, wanted) and not issubclass(kind, left_out)
 
 
 def _container_text(value: Any) -> str:
     if isinstance(value, dict):
-        pairs = (f"{text_of(key)}: {text_of(one)}" for key, one in value.items())
+        pairs = (f"{_text(key)}: {_text(one)}" for key, one in value.items())
         return f"{{{', '.join(pairs)}}}"
-    texts = [text_of(one) for one in value]
+    texts = [_text(one) for one in value]
     if isinstance(value, list):
         return f"[{', '.join(texts)}]"
     if isinstance(value, tuple):
@@ -133,7 +166,17 @@ class Unreadable(ValueError):
 
 
 _NUMBERS = {"nan": math.nan, "inf": math.inf}
-_CALLS: dict[str, Callable[..., Any]] = {"set": set, "frozenset": frozenset}
+_CALLS: dict[str, Callable[..., Any]] = {
+    "set": set,
+    "frozenset": frozenset,
+    "complex": complex,
+    "datetime.date": datetime.date,
+    "datetime.datetime": datetime.datetime,
+    "datetime.timedelta": datetime.timedelta,
+    "Decimal": decimal.Decimal,
+    "Fraction": fractions.Fraction,
+    "UUID": uuid.UUID,
+}
 
 
 def read(text: str, bases: Collection[str]) -> tuple[str, Given]:
@@ -186,18 +229,21 @@ def _built(node: ast.expr) -> Any:
     if isinstance(node, ast.Dict) and all(node.keys):
         keys = (_value(one) for one in node.keys if one is not None)
         return dict(zip(keys, map(_value, node.values), strict=True))
-    if isinstance(node, ast.Call) and not node.keywords:
+    if isinstance(node, ast.Call):
         return _made(node)
     raise Unreadable(ast.unparse(node))
 
 
 def _made(node: ast.Call) -> Any:
-    func = node.func
-    if isinstance(func, ast.Name) and func.id in _CALLS:
-        return _CALLS[func.id](*map(_value, node.args))
-    if isinstance(func, ast.Attribute) and ast.unparse(func.value) == "np":
-        kind = getattr(np, func.attr, None)
-        is_number = isinstance(kind, type) and issubclass(kind, np.number | np.bool_)
-        if kind is not None and is_number and len(node.args) == 1:
-            return kind(_value(node.args[0]))
-    raise Unreadable(ast.unparse(node))
+    name = ast.unparse(node.func)
+    made = _CALLS.get(name)
+    kind = getattr(np, name[3:], None) if name.startswith("np.") else None
+    if _is_number(kind):
+        made = kind
+    if made is None or any(one.arg is None for one in node.keywords):
+        raise Unreadable(ast.unparse(node))
+    named = {str(one.arg): _value(one.value) for one in node.keywords}
+    try:
+        return made(*map(_value, node.args), **named)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise Unreadable(ast.unparse(node)) from error

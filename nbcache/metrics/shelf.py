@@ -6,20 +6,17 @@ the metadata of its file.  Each name has one value, the latest.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nbcache import config
 from nbcache.cache import Core, outcomes, warn
 from nbcache.candidates import Candidates
 from nbcache.conditions import finished
+from nbcache.decorator.arguments import as_text, unpacked
 from nbcache.decorator.references import DIGEST, VALUE
 from nbcache.errors import DamagedEntry, UnstorableValue
 from nbcache.explaining import changed
@@ -222,24 +219,10 @@ class Shelved:
         more = meta.get("more")
         if not more:
             return {VALUE: value}
-        members = {one: _array(text) for one, text in more["members"].items()}
-        others = codec.decode(more["tree"], members.__getitem__, **known)
-        return {**others, VALUE: value}
+        return {**unpacked(more, **known), VALUE: value}
 
     def close(self) -> None:
         """Close nothing: files are read at once."""
-
-
-def _text(array: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _array(text: str) -> np.ndarray:
-    data = base64.b64decode(text)
-    found: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
-    return found
 
 
 @dataclass
@@ -327,8 +310,7 @@ class ShelfCore(Core):
         storage, name = self.shelf.storage, entry.name
         meta = {"key": entry.key, "entry": _plain(entry)}
         if content.members or content.tree["values"]:
-            members = {one: _text(array) for one, array in content.members.items()}
-            meta["more"] = {"tree": content.tree, "members": members}
+            meta["more"] = as_text(content.tree, content.members)
         kept = storage.put(name, content.value, {**meta, "value": ""})
         if "blake3" not in kept:
             # what it is can only be told of what comes back
@@ -387,6 +369,18 @@ class Shelves:
     def place(self) -> str:
         """What tells this storage from others."""
         return self.shelf.place
+
+    def as_loaded(self, content: Content) -> Content:
+        """Give a value as it will be once it is stored and loaded.
+
+        Raises
+        ------
+        TypeError, OSError
+            It cannot be kept.
+        """
+        assert isinstance(content, Laid)
+        value = self.shelf.storage.as_loaded(content.value)
+        return Laid(content.tree, content.members, None, value)
 
     def core(self) -> ShelfCore:
         """Give the core."""

@@ -87,6 +87,10 @@ class MetricTask(CallTask):
         """Give a digest of how it left the random generators; '' if as they were."""
         return "" if self.random is None else self.random.left()
 
+    def _referred(self) -> dict[str, Any]:
+        """Give nothing: a value is loaded by name, also where its code is not."""
+        return {}
+
     def restore(self, opened: Opened) -> Any:
         """Decode the value of a stored call."""
         value = CallTask.restore(self, opened)

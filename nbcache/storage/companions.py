@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -82,6 +83,10 @@ class Companions:
         """
         self._require(name)
         return self.storage.load(name)
+
+    def as_loaded(self, data: Any) -> Any:
+        """Give a copy: what the storage would make of it is not known."""
+        return deepcopy(data)
 
     def delete(self, name: str) -> bool:
         """Remove a value and its metadata; say whether there was one.

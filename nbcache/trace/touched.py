@@ -211,7 +211,10 @@ class Trace:
     def note(self, found: Iterable[Observed]) -> None:
         """Note things as they were before the run."""
         for one in found:
-            self._others.setdefault((one.kind, one.name), one)
+            at = one.kind, one.name
+            if one.kind == "metric" and one.digest == ABSENT:
+                self._others[at] = one  # whatever it gave before, later it failed
+            self._others.setdefault(at, one)
 
     def inherit(
         self, found: Iterable[list[Any]], written: Iterable[list[Any]], seconds: float
