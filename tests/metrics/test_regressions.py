@@ -357,3 +357,21 @@ def test_a_function_taken_out_of_its_metric_is_not_followed(define, use, tmp_pat
     assert m.user() is False
     flag.write_text("")
     assert m.user() is True
+
+
+@pytest.mark.filterwarnings("ignore::nbcache.errors.CacheWarning")
+def test_when_a_metric_was_stored_counts_though_its_value_was_asked_for_before():
+    """Only the first of what was asked of a metric was kept."""
+    m = Metrics()
+
+    @m.collect
+    def other():
+        return 1
+
+    @m.collect
+    def dated():
+        return m.other(), m.date("other")
+
+    before = m.dated()
+    m.get("other", use_stored=False)
+    assert m.dated() == (1, m.date("other")) != before
