@@ -75,6 +75,8 @@ class Metric:
         self._is_listed = params_list is not None
         self.params_list = [()] if params_list is None else _listed(params_list)
         self._declared = self._declare()
+        if not (self._is_listed or self._declared):
+            self.params_list = []
 
     def _options(self) -> MetricOptions:
         owner = self._owner

@@ -202,7 +202,7 @@ class FileStorage:
         """Give the names of all values, sorted."""
         try:
             files = [one.name for one in self.folder.iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted({name for file in files if (name := self._name_of(file))})
 
