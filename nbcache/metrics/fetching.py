@@ -147,9 +147,43 @@ def digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:
     title = metric._owner.title
     with live.settled() as known:
         if (title, said) not in known:
-            with live.computing(title, said), trace.apart():
-                known[title, said] = _digest_now(metric, given, said, may_run)
+            call = metric, given, said, may_run, known
+            with live.outermost() as is_first:
+                if is_first:
+                    _look_in_steps(call)
+                else:
+                    _look(*call)
         return known[title, said]
+
+
+_Call = tuple["Metric", Given, str, bool, dict[tuple[str, str], str]]
+
+
+def _look_in_steps(call: _Call) -> None:
+    """Look a metric up; what is far down the chain of its dependencies comes first."""
+    waiting = [call]
+    while waiting:
+        try:
+            _look(*waiting[-1])
+            waiting.pop()
+        except live.Deeper as deeper:
+            waiting.append(deeper.call)
+        except Exception:
+            if len(waiting) == 1:
+                raise
+            waiting.pop()  # whoever depends on it finds that out
+
+
+def _look(
+    metric: Metric,
+    given: Given,
+    said: str,
+    may_run: bool,
+    known: dict[tuple[str, str], str],
+) -> None:
+    title, call = metric._owner.title, (metric, given, said, may_run, known)
+    with live.looking(title, said, call), live.computing(title, said), trace.apart():
+        known[title, said] = _digest_now(metric, given, said, may_run)
 
 
 def _digest_now(metric: Metric, given: Given, said: str, may_run: bool) -> str:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbcache import trace
 from nbcache.errors import MetricCycle
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nbcache.metrics.collection import Collection
 
 __all__ = [
+    "Deeper",
     "Failing",
     "computing",
     "depend",
@@ -28,6 +29,8 @@ __all__ = [
     "every",
     "failing",
     "found",
+    "looking",
+    "outermost",
     "untold",
     "own_name",
     "running",
@@ -46,6 +49,11 @@ _under_way: ContextVar[tuple[tuple[str, str], ...]] = ContextVar(
 _settled: ContextVar[dict[tuple[str, str], str] | None] = ContextVar(
     "nbcache_metrics_settled", default=None
 )
+# how deep look-ups are nested, and which were begun anew already
+_looks: ContextVar[tuple[int, set[tuple[str, str]]] | None] = ContextVar(
+    "nbcache_metrics_looks", default=None
+)
+_DEEPEST = 16
 # what could not be brought up to date, as it raises
 _failures: ContextVar[list[str] | None] = ContextVar(
     "nbcache_metrics_failures", default=None
@@ -102,6 +110,51 @@ def _digest(name: str, may_run: bool) -> str:
         why = f"the metric {said} fails: {type(error).__name__}: {error}"
         _failed(why)
         raise Failing(why) from error
+
+
+class Deeper(BaseException):
+    """A metric is to be looked up first: the stack of Python's calls is short.
+
+    Parameters
+    ----------
+    call : tuple
+        What is to be looked up, as whoever looks up spells it.
+    """
+
+    def __init__(self, call: tuple[Any, ...]) -> None:
+        self.call = call
+        super().__init__(call)
+
+
+@contextmanager
+def looking(title: str, said: str, call: tuple[Any, ...]) -> Iterator[None]:
+    """Note that a metric is looked up, for another one perhaps.
+
+    Raises
+    ------
+    Deeper
+        Too many are; once for each metric.
+    """
+    depth, begun = _looks.get() or (0, set())
+    if depth >= _DEEPEST and (title, said) not in begun:
+        begun.add((title, said))
+        raise Deeper(call)
+    token = _looks.set((depth + 1, begun))
+    try:
+        yield
+    finally:
+        _looks.reset(token)
+
+
+@contextmanager
+def outermost() -> Iterator[bool]:
+    """Say whether no metric is being looked up; one is from now on."""
+    known = _looks.get()
+    token = _looks.set(known or (0, set()))
+    try:
+        yield known is None
+    finally:
+        _looks.reset(token)
 
 
 class Failing(Unknowable):
@@ -181,10 +234,11 @@ def settled() -> Iterator[dict[tuple[str, str], str]]:
 def running() -> Iterator[None]:
     """Note that code of the user's runs, which may change anything."""
     known = _settled.get()
-    token = _settled.set(None)
+    token, looks = _settled.set(None), _looks.set(None)
     try:
         yield
     finally:
+        _looks.reset(looks)
         _settled.reset(token)
         if known is not None:
             known.clear()
