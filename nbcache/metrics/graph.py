@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbcache.errors import NbcacheError
 from nbcache.metrics import live
 from nbcache.storage.entry import Entry
 
@@ -121,54 +120,9 @@ class Graph:
         NbcacheError
             There is no matplotlib.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            raise NbcacheError(
-                "a figure needs matplotlib: pip install 'nbcache[plot]'"
-            ) from None
-        places = self._places()
-        wide = 1 + max((x for x, _ in places.values()), default=0)
-        high = 1 + max((y for _, y in places.values()), default=0)
-        figure = Figure(figsize=(1 + 2.4 * wide, 0.8 + 0.55 * high), layout="tight")
-        axes = figure.add_subplot()
-        for metric, needed in self.edges:
-            axes.annotate(
-                "",
-                places[metric],
-                places[needed],
-                arrowprops={"arrowstyle": "->", "color": "0.5", "shrinkA": 40}
-                | {"shrinkB": 40, "connectionstyle": "arc3,rad=0.05"},
-            )
-        for name, (x, y) in places.items():
-            box = {"boxstyle": "round,pad=0.4", "facecolor": "white"}
-            axes.text(
-                *(x, y, _short(name)), ha="center", va="center", fontsize=9, bbox=box
-            )
-        axes.set_xlim(-0.5, wide - 0.5)
-        axes.set_ylim(high - 0.5, -0.5)
-        axes.set_axis_off()
-        return figure
+        from nbcache.metrics.drawing import drawn
 
-    def _places(self) -> dict[str, tuple[float, float]]:
-        """Give a column and a row for each metric: one column right of all it needs."""
-        column: dict[str, int] = {}
-        for name in self.nodes:
-            known = [column[one] for one in self.dependencies(name) if one in column]
-            column[name] = 1 + max(known, default=-1)
-        count = [0] * (1 + max(column.values(), default=0))
-        for one in column.values():
-            count[one] += 1
-        row = [(max(count) - number) / 2 for number in count]
-        places = {}
-        for name, one in column.items():
-            places[name] = float(one), row[one]
-            row[one] += 1
-        return places
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"
+        return drawn(self)
 
 
 def graph_of(owner: Metrics) -> Graph:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +31,13 @@ def quietly(is_quiet: bool) -> Iterator[None]:
 def tell(line: str) -> None:
     """Say a line to the user, and to the log."""
     _log.info(line)
-    if _is_quiet.get() or config.current().verbosity == "quiet" or _is_kept():
+    verbosity = config.current().verbosity
+    if _is_quiet.get() or verbosity == "quiet" or _is_kept():
+        return
+    # whose lines would stand between those of others
+    if multiprocessing.current_process().name != "MainProcess":
+        return
+    if verbosity == "auto" and _is_compared():
         return
     print(f"nbcache: {line}", file=sys.stderr)  # noqa: T201
 
@@ -38,3 +46,16 @@ def _is_kept() -> bool:
     """Say whether a cell's outputs are being recorded: a hit would show the line."""
     recording = sys.modules.get("nbcache.cell.recording")
     return recording is not None and recording.is_recording()
+
+
+def _is_compared() -> bool:
+    """Say whether a tool runs a notebook: it may compare outputs, and times vary."""
+    module = sys.modules.get("ipykernel.kernelapp")
+    if module is None or not module.IPKernelApp.initialized():
+        return False
+    if os.environ.get("CI"):
+        return True
+    namespace = getattr(module.IPKernelApp.instance(), "user_ns", None) or {}
+    return not os.environ.get("JPY_SESSION_NAME") and (
+        "__vsc_ipynb_file__" not in namespace
+    )
