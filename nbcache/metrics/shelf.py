@@ -30,7 +30,7 @@ from nbcache.metrics.task import (
 )
 from nbcache.outcome import Computed, Hit, Miss, Outcome, Request, Task, hit_outcome
 from nbcache.storage import codec
-from nbcache.storage.companions import shelf
+from nbcache.storage.companions import as_loaded, shelf
 from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
@@ -370,7 +370,7 @@ class Shelves:
             It cannot be kept.
         """
         assert isinstance(content, Laid)
-        value = self.shelf.storage.as_loaded(content.value)
+        value = as_loaded(self.shelf.storage, content.value)
         return Laid(content.tree, content.members, None, value)
 
     def core(self) -> ShelfCore:

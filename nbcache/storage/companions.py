@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import builtins
 import json
+import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +22,7 @@ from nbcache.storage import files_meta
 from nbcache.storage.files import FileStorage
 from nbcache.storage.files_meta import Section
 
-__all__ = ["Companions", "Storage", "shelf"]
+__all__ = ["Companions", "Storage", "as_loaded", "shelf"]
 
 _META = ".meta"
 _NEEDED = ("exists", "save", "load")
@@ -83,10 +85,6 @@ class Companions:
         """
         self._require(name)
         return self.storage.load(name)
-
-    def as_loaded(self, data: Any) -> Any:
-        """Give a copy: what the storage would make of it is not known."""
-        return deepcopy(data)
 
     def delete(self, name: str) -> bool:
         """Remove a value and its metadata; say whether there was one.
@@ -201,6 +199,24 @@ def _companion(name: str) -> str:
 def _text(found: Any) -> str:
     value: Any = np.asarray(found)[()]
     return str(value, "utf-8") if isinstance(value, bytes) else str(value)
+
+
+def as_loaded(storage: FileStorage | Companions, data: Any) -> Any:
+    """Give a value as it comes back once it is stored; the storage is left alone.
+
+    Raises
+    ------
+    TypeError
+        It cannot be kept.
+    OSError
+        There is no room for temporary files.
+    """
+    if isinstance(storage, Companions):
+        return deepcopy(data)  # what the storage would make of it is not known
+    with tempfile.TemporaryDirectory(prefix="nbcache-") as folder:
+        path = Path(folder) / f"value{storage.suffix}"
+        storage._save(path, data)
+        return storage._load(path)
 
 
 def shelf(storage: Any) -> FileStorage | Companions:
