@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from nbcache.storage import files_meta
 from nbcache.storage.files import FileStorage
 from nbcache.storage.files_meta import Section
 
-__all__ = ["Companions", "Storage", "as_loaded", "shelf"]
+__all__ = ["Companions", "Storage", "as_loaded", "changed_since", "shelf"]
 
 _META = ".meta"
 _NEEDED = ("exists", "save", "load")
@@ -199,6 +201,21 @@ def _companion(name: str) -> str:
 def _text(found: Any) -> str:
     value: Any = np.asarray(found)[()]
     return str(value, "utf-8") if isinstance(value, bytes) else str(value)
+
+
+def changed_since(storage: FileStorage | Companions, name: str) -> str:
+    """Say what is wrong with a value without metadata; '' if it never had any."""
+    if isinstance(storage, Companions):
+        return ""
+    with suppress(OSError), storage._locked(name):
+        if storage.meta(name) is not None:
+            return ""  # they came a moment after the value
+    place = storage._meta_path(name)
+    if not os.path.lexists(place):
+        return ""
+    if files_meta.read(place) is None:
+        return f"{place.name} cannot be read"
+    return "its file changed since it was stored" if storage._section(name) else ""
 
 
 def as_loaded(storage: FileStorage | Companions, data: Any) -> Any:
