@@ -192,19 +192,26 @@ class Kept:
             It cannot be used.
         """
         entry = self.entry(said)
-        if entry is None:
-            raise NotCached(f"{said} is not stored: get computes and stores it")
+        while entry is not None:
+            try:
+                return self._decoded(said, entry), entry
+            except LookupError as error:
+                before, entry = entry, self.entry(said)
+                if before != entry:
+                    continue  # another one was stored meanwhile
+                raise NotCached(
+                    f"{said} refers to what is not here: {error}"
+                ) from error
+        raise NotCached(f"{said} is not stored: get computes and stores it")
+
+    def _decoded(self, said: str, entry: Entry) -> Any:
         opened = self._opened(entry)
         try:
             scope = self._scope(said)
-            values = opened.decode(
-                classes=classes_of(scope) if scope else UserClasses(), namespace=scope
-            )
-        except LookupError as error:
-            raise NotCached(f"{said} refers to what is not here: {error}") from error
+            classes = classes_of(scope) if scope else UserClasses()
+            return opened.decode(classes=classes, namespace=scope)[VALUE]
         finally:
             opened.close()
-        return values[VALUE], entry
 
     def _opened(self, entry: Entry) -> Any:
         """Open a stored value.

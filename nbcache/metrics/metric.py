@@ -78,6 +78,8 @@ class Metric:
         self._is_listed = params_list is not None
         self._params = [()] if params_list is None else _listed(params_list)
         self._declared = self._declare()
+        if not (self._is_listed or self._declared):
+            self.params_list = []
 
     def _options(self) -> MetricOptions:
         owner = self._owner

@@ -30,7 +30,7 @@ from nbcache.metrics.task import (
 )
 from nbcache.outcome import Computed, Hit, Miss, Outcome, Request, Task, hit_outcome
 from nbcache.storage import codec
-from nbcache.storage.companions import shelf
+from nbcache.storage.companions import as_loaded, changed_since, shelf
 from nbcache.storage.entry import METRIC, Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
@@ -256,6 +256,8 @@ class ShelfCore(Core):
         if not entry.lookup:
             if self.takes_any:
                 return Hit(opened)
+            if why := changed_since(self.shelf.storage, request.name):
+                return Miss("damaged", detail=why)
             return Miss("new", detail="nothing tells how its stored value was computed")
         if entry.lookup != request.key.digest:
             return changed(entry, request.key.described)
@@ -379,7 +381,7 @@ class Shelves:
             It cannot be kept.
         """
         assert isinstance(content, Laid)
-        value = self.shelf.storage.as_loaded(content.value)
+        value = as_loaded(self.shelf.storage, content.value)
         return Laid(content.tree, content.members, None, value)
 
     def core(self) -> ShelfCore:

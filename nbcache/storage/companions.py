@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +24,7 @@ from nbcache.storage import files_meta
 from nbcache.storage.files import FileStorage
 from nbcache.storage.files_meta import Section
 
-__all__ = ["Companions", "Storage", "shelf"]
+__all__ = ["Companions", "Storage", "as_loaded", "changed_since", "shelf"]
 
 _META = ".meta"
 _NEEDED = ("exists", "save", "load")
@@ -83,10 +87,6 @@ class Companions:
         """
         self._require(name)
         return self.storage.load(name)
-
-    def as_loaded(self, data: Any) -> Any:
-        """Give a copy: what the storage would make of it is not known."""
-        return deepcopy(data)
 
     def delete(self, name: str) -> bool:
         """Remove a value and its metadata; say whether there was one.
@@ -201,6 +201,39 @@ def _companion(name: str) -> str:
 def _text(found: Any) -> str:
     value: Any = np.asarray(found)[()]
     return str(value, "utf-8") if isinstance(value, bytes) else str(value)
+
+
+def changed_since(storage: FileStorage | Companions, name: str) -> str:
+    """Say what is wrong with a value without metadata; '' if it never had any."""
+    if isinstance(storage, Companions):
+        return ""
+    with suppress(OSError), storage._locked(name):
+        if storage.meta(name) is not None:
+            return ""  # they came a moment after the value
+    place = storage._meta_path(name)
+    if not os.path.lexists(place):
+        return ""
+    if files_meta.read(place) is None:
+        return f"{place.name} cannot be read"
+    return "its file changed since it was stored" if storage._section(name) else ""
+
+
+def as_loaded(storage: FileStorage | Companions, data: Any) -> Any:
+    """Give a value as it comes back once it is stored; the storage is left alone.
+
+    Raises
+    ------
+    TypeError
+        It cannot be kept.
+    OSError
+        There is no room for temporary files.
+    """
+    if isinstance(storage, Companions):
+        return deepcopy(data)  # what the storage would make of it is not known
+    with tempfile.TemporaryDirectory(prefix="nbcache-") as folder:
+        path = Path(folder) / f"value{storage.suffix}"
+        storage._save(path, data)
+        return storage._load(path)
 
 
 def shelf(storage: Any) -> FileStorage | Companions:

@@ -12,7 +12,6 @@ import builtins
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
@@ -162,21 +161,6 @@ class FileStorage:
                 raise
             raise _unreadable(path, error) from error
 
-    def as_loaded(self, data: Any) -> Any:
-        """Give a value as it comes back once it is stored; the folder is left alone.
-
-        Raises
-        ------
-        TypeError
-            It cannot be kept.
-        OSError
-            There is no room for temporary files.
-        """
-        with tempfile.TemporaryDirectory(prefix="nbcache-") as folder:
-            path = Path(folder) / f"value{self.suffix}"
-            self._save(path, data)
-            return self._load(path)
-
     def delete(self, name: str) -> bool:
         """Remove a value and what is known of it; say whether there was one.
 
@@ -202,7 +186,7 @@ class FileStorage:
         """Give the names of all values, sorted."""
         try:
             files = [one.name for one in self.folder.iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted({name for file in files if (name := self._name_of(file))})
 

@@ -300,7 +300,9 @@ print(m.b(verbose=False), [one for one, in counting.ran])
 """
 
 
-@pytest.mark.parametrize("place", ["", "NpzStorage('m')"])
+@pytest.mark.parametrize(
+    "place", ["", pytest.param("NpzStorage('m')", marks=pytest.mark.slow)]
+)
 def test_dependencies_are_recorded_for_later_sessions(place, tmp_path):
     """Where another value is noticed before anything is asked for."""
     text = LATER % place
@@ -444,6 +446,76 @@ def test_many_threads_ask_for_one_metric(where):
     assert [one.tolist() for one in found] == [[0, 1, 2]] * 8
     assert len({id(one) for one in found}) == 8
     assert ran() == ["slow"]
+
+
+# --- chains longer than the stack of calls
+
+
+def long_chain(where=None):
+    """Give metrics of which each step asks for the one before."""
+    m = Metrics(where, dynamic=True)
+
+    @m.collect
+    def start():
+        counting.count("start")
+        return 10 // LEVEL[0]
+
+    @m.collect
+    def step(n):
+        counting.count(n)
+        before = m.step(n - 1, verbose=False) if n else m.start(verbose=False)
+        return before + 1
+
+    return m
+
+
+def test_a_chain_may_be_longer_than_the_stack(where):
+    """It is computed in pieces, and loaded at once."""
+    m = long_chain(where)
+    for n in range(0, 101, 20):
+        assert m.step(n, verbose=False) == n + 11
+    assert len(ran()) == 102
+    later = long_chain(where)
+    assert later.step(100, verbose=False) == 111
+    assert ran() == []
+    graph = later.graph()
+    assert len(graph.upstream("step(100)")) == 101
+    assert len(graph.text().splitlines()) == 102
+
+
+@pytest.mark.slow
+def test_a_long_chain_is_brought_up_to_date_from_its_beginning(where):
+    """Each step once; also after the beginning failed."""
+    m = long_chain(where)
+    for n in range(0, 101, 20):
+        m.step(n, verbose=False)
+    ran()
+    LEVEL[0] = 2
+    assert m.step(100, verbose=False) == 106
+    assert ran() == ["start", *range(101)]
+    LEVEL[0] = 0
+    with pytest.raises(ZeroDivisionError):
+        m.step(30, verbose=False)
+    assert set(ran()) == {"start", *range(31)}
+    LEVEL[0] = 1
+    assert m.step(100, verbose=False) == 111
+
+
+def test_a_long_circle_of_old_records_ends(where):
+    """Today's functions have none."""
+    old = Metrics(where, dynamic=True, track="none")
+    old.collect(name="step")(lambda n: old.step(n - 1, verbose=False) if n else 0)
+    for n in range(0, 61, 20):
+        old.step(n, verbose=False)
+    circle = Metrics(where, dynamic=True, track="none")
+    circle.collect(name="step")(lambda n: n or circle.load("step(60)", verbose=False))
+    # now the first one was computed from the last one's value, and that from it
+    assert circle.step(0, use_stored=False, verbose=False) == 0
+    assert circle.graph().dependencies("step(0)") == ["step(60)"]
+    assert circle.graph().dependencies("step(60)") == ["step(59)"]
+    assert circle.step(60, verbose=False) == 0
+    assert circle.recompute("step(60)", downstream=False, verbose=False) == 60
+    assert circle.step(0, verbose=False) == 60
 
 
 # --- the graph
