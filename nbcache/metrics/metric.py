@@ -79,7 +79,7 @@ class Metric:
         self._params = [()] if params_list is None else _listed(params_list)
         self._declared = self._declare()
         if not (self._is_listed or self._declared):
-            self.params_list = []
+            self._params = []
 
     def _options(self) -> MetricOptions:
         owner = self._owner
