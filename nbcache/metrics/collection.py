@@ -288,11 +288,6 @@ class Collection:
     def _module_of(self, said: str) -> str:
         return module_of_metric(self._found(said)[0])
 
-    def _is_made_inside(self, said: str) -> bool:
-        """Say whether a function defines the metric, perhaps another each time."""
-        function = self._found(said)[0]._function
-        return "<locals>" in getattr(function, "__qualname__", "")
-
     def _digest_now(self, said: str, may_run: bool) -> str:
         metric, given = self._found(said)
         now = metric._said(given)

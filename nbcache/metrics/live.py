@@ -8,9 +8,10 @@ is brought up to date first.
 from __future__ import annotations
 
 import functools
+import gc
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -188,16 +189,16 @@ def _digest(kind: str, name: str, may_run: bool) -> str:
     title, _, said = name.partition(_SEPARATOR)
     if kind != "metric":
         return _parameters_digest(title, said)
-    owners = [one for one in found(title) if one._has(said)]
-    if not owners:
+    modules = {one._module_of(said) for one in _owners(title, said)}
+    if not modules:
         raise Unknowable(f"the metric {said} is not defined here")
-    if len({one._module_of(said) for one in owners}) > 1:
+    if len(modules) > 1:
         raise Unknowable(
             f"several modules define the metric {said}: tell them apart, "
             "Metrics(name=...)"
         )
     try:
-        return _agreed(owners, said, may_run)
+        return _agreed(title, said, may_run)
     except Unknowable:
         raise
     except MetricCycle as error:
@@ -221,7 +222,11 @@ def _parameters_digest(title: str, base: str) -> str:
     return digests.pop()
 
 
-def _agreed(owners: list[Collection], said: str, may_run: bool) -> str:
+def _owners(title: str, said: str) -> list[Collection]:
+    return [one for one in found(title) if one._has(said)]
+
+
+def _agreed(title: str, said: str, may_run: bool) -> str:
     """Give the digest of a metric that several objects may have.
 
     Raises
@@ -229,21 +234,32 @@ def _agreed(owners: list[Collection], said: str, may_run: bool) -> str:
     Unknowable
         They differ, and nothing tells which of them is meant.
     """
-    asking = _asking.get()
+    asking, owners = _asking.get(), _owners(title, said)
     if any(one is asking for one in owners):
         assert asking is not None
         return asking._digest_now(said, may_run)
     digest = owners[0]._digest_now(said, may_run)
-    # a definition that runs again replaces the one before, but where a function makes
-    # metrics, all of them live on
-    if any(one._is_made_inside(said) for one in owners):
-        for other in owners[1:]:
-            if other._digest_now(said, False) != digest:
-                raise Unknowable(
-                    f"several objects have the metric {said}: tell them apart, "
-                    "Metrics(name=...)"
-                )
-    return digest
+    if all(map(_has_digest(said, digest), owners[1:])):
+        return digest
+    # a definition that ran again may have left the one before, which nobody needs
+    del owners
+    gc.collect()
+    if all(map(_has_digest(said, digest), _owners(title, said)[1:])):
+        return digest
+    raise Unknowable(
+        f"several objects have the metric {said}, and differ: tell them apart, "
+        "Metrics(name=...)"
+    )
+
+
+def _has_digest(said: str, digest: str) -> Callable[[Collection], bool]:
+    def is_equal(one: Collection) -> bool:
+        try:
+            return one._digest_now(said, False) == digest
+        except (Unknowable, MetricCycle):
+            return False
+
+    return is_equal
 
 
 def depend(title: str, said: str, digest: str, seconds: float = 0.0) -> None:

@@ -375,3 +375,54 @@ def test_when_a_metric_was_stored_counts_though_its_value_was_asked_for_before()
     before = m.dated()
     m.get("other", use_stored=False)
     assert m.dated() == (1, m.date("other")) != before
+
+
+def test_objects_of_one_title_made_in_a_loop_are_not_mixed_up(tmp_path):
+    """A cached function asks one of them: which it is, only running tells."""
+    store = nbcache.Cache(tmp_path / "one")
+    made = []
+    for number in (1, 2):
+        m = Metrics(store, name="same")
+        value = [number]
+
+        def a(value=value):
+            return np.array(value)
+
+        m.collect(a)
+        made.append((m, value))
+    first = made[0][0]
+
+    @store.cached
+    def uses():
+        return int(first.a(verbose=False)[0])
+
+    assert uses() == 1
+    assert made[1][0].a(verbose=False) == [2]
+    assert uses() == 1
+    assert uses() == 1
+
+
+def test_an_object_that_nobody_needs_any_more_does_not_count(tmp_path):
+    """A definition ran again, edited."""
+    store = nbcache.Cache(tmp_path / "one")
+
+    def make(number):
+        m = Metrics(store, name="same")
+
+        @m.collect
+        def a():
+            return np.array([number])
+
+        m.a(verbose=False)
+        return m
+
+    make(1)
+    m = make(2)
+
+    @store.cached
+    def uses():
+        return int(m.a(verbose=False)[0])
+
+    uses()
+    assert uses() == 2
+    assert nbcache.last().hit
