@@ -26,8 +26,10 @@ from nbcache.decorator.references import CachedRef
 from nbcache.errors import (
     BatchError,
     CacheWarning,
+    MetricCycle,
     NbcacheError,
     NotCached,
+    UndeclaredParameters,
     UnhashableValue,
     UnknownName,
     UnknownParameter,
@@ -43,6 +45,11 @@ if TYPE_CHECKING:
     from nbcache.batch.batch import Batch
     from nbcache.batch.result_run import ResultRun
     from nbcache.batch.run import Run
+    from nbcache.metrics.metrics import Metrics
+    from nbcache.storage.files import FileStorage
+    from nbcache.storage.files_json import JsonStorage
+    from nbcache.storage.files_npy import NpyStorage
+    from nbcache.storage.files_npz import NpzStorage
 
 __all__ = [
     "Batch",
@@ -51,10 +58,17 @@ __all__ = [
     "CacheWarning",
     "CachedRef",
     "File",
+    "FileStorage",
+    "JsonStorage",
+    "MetricCycle",
+    "Metrics",
     "NbcacheError",
     "NotCached",
+    "NpyStorage",
+    "NpzStorage",
     "ResultRun",
     "Run",
+    "UndeclaredParameters",
     "UnhashableValue",
     "UnknownName",
     "UnknownParameter",
@@ -82,7 +96,12 @@ __version__ = "0.1.0"
 
 # of no use to a hit, and not loaded for it
 _LATER = {
+    "Metrics": "nbcache.metrics.metrics",
     "Batch": "nbcache.batch.batch",
+    "FileStorage": "nbcache.storage.files",
+    "JsonStorage": "nbcache.storage.files_json",
+    "NpyStorage": "nbcache.storage.files_npy",
+    "NpzStorage": "nbcache.storage.files_npz",
     "ResultRun": "nbcache.batch.result_run",
     "Run": "nbcache.batch.run",
 }

@@ -18,7 +18,7 @@ from nbcache.errors import NotCached
 from nbcache.explaining import Asked
 from nbcache.keys import flow
 from nbcache.keys.key import Change, Key
-from nbcache.storage.entry import IMPORTED, INTERNAL, LARGE, Entry
+from nbcache.storage.entry import IMPORTED, Entry
 from nbcache.storage.store import Content
 from nbcache.trace.observed import Observed, entry_key
 
@@ -147,16 +147,7 @@ def adopt(core: Core, proposal: Proposal) -> Entry:
     if opened is None:
         raise NotCached(f"the entry of {old.name!r} has just been deleted")
     try:
-        archive = opened.archive
-        content = Content(
-            opened.tree,
-            {
-                name: archive.read(name, "copy")
-                for name in archive.names
-                if name not in _OWN
-            },
-            opened.outputs,
-        )
+        content = Content.again(opened)
         lookup = asked.key.digest
         found = map(Observed.from_json, opened.entry.trace)
         entry = replace(
@@ -171,9 +162,6 @@ def adopt(core: Core, proposal: Proposal) -> Entry:
         return core.store.put(entry, content, slug=asked.slug)
     finally:
         opened.close()
-
-
-_OWN = frozenset(f"{INTERNAL}{name}" for name in ("manifest", *LARGE))
 
 
 def _source(key: Key, before: str) -> str:

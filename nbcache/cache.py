@@ -40,6 +40,7 @@ from nbcache.storage.entry import Entry
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content, Store
 from nbcache.storage.trust import foreign_met
+from nbcache.trace.observed import may_run
 from nbcache.wording import one_line
 
 __all__ = ["Core", "notebook_name", "outcomes", "warn"]
@@ -137,7 +138,7 @@ class Core:
 
     def find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
         """Look up and restore; anything that fails makes it a miss."""
-        with trace.unseen():
+        with trace.unseen(), may_run():
             return self._find(request, task)
 
     def _find(self, request: Request, task: Task[Value]) -> Restored[Value] | Miss:
@@ -175,7 +176,9 @@ class Core:
         """Look a second time, after waiting for whoever was computing."""
         if request.refresh or not self._standing(request):
             return miss
-        if miss.reason in ("damaged", "untrusted", "dependency", "disabled"):
+        if miss.reason in ("damaged", "untrusted", "disabled"):
+            return miss
+        if miss.reason == "dependency" and not miss.changes:
             return miss
         again = self.find(request, task)
         return miss if isinstance(again, Miss) else again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,15 @@ from nbcache.outcome import Hit, Miss, Request
 from nbcache.storage.entry import Entry
 from nbcache.storage.store import Opened, Source
 from nbcache.storage.traces import Descriptor
-from nbcache.trace.observed import ABSENT, FOLDER, Observed, Today, entry_key
+from nbcache.trace.observed import (
+    ABSENT,
+    FOLDER,
+    Observed,
+    Today,
+    Unknowable,
+    entry_key,
+    may_not_run,
+)
 
 __all__ = ["Candidates"]
 
@@ -81,11 +90,15 @@ class Candidates:
             # its stats spare reading the files, whichever entry it will be
             self.today.trust(_rows(newest.entry.trace))
         try:
-            found = [self.today.observe(*item) for item in descriptor.items]
-        except (OSError, KeyError) as error:
+            found = self._found_today(descriptor, newest)
+        except BaseException as error:
             if newest is not None:
                 newest.close()
-            self._note(Miss("file", detail=str(error)))
+            if not isinstance(error, OSError | KeyError | Unknowable):
+                raise
+            is_file = not isinstance(error, Unknowable)
+            reason = "file" if is_file else "dependency"
+            self._note(Miss(reason, detail=str(error)))
             return
         key = entry_key(lookup, found)
         if newest is not None:
@@ -93,6 +106,35 @@ class Candidates:
         other = self._get(key)
         if other is not None:
             yield other
+
+    def _found_today(
+        self, descriptor: Descriptor, newest: Opened | None
+    ) -> list[Observed]:
+        """Observe what a run found, and what others say of it.
+
+        Metrics come last, in the order in which they were asked for: once something is
+        not as it was, what comes after need not be what a run would ask for, and is not
+        computed for that.
+
+        Raises
+        ------
+        OSError, KeyError, Unknowable
+            It cannot be told.
+        """
+        earlier = {} if newest is None else _by_name(newest.entry.trace)
+        place = {at: number for number, at in enumerate(earlier)}
+        items = sorted(
+            descriptor.items,
+            key=lambda at: (at[0] == "metric", place.get((at[0], at[1]), len(place))),
+        )
+        found = []
+        is_same = newest is not None
+        for kind, name in items:
+            with nullcontext() if is_same else may_not_run():
+                one = self.today.observe(kind, name)
+            found.append(one)
+            is_same = is_same and earlier.get((kind, name)) == one.digest
+        return found
 
     def _get(self, key: str) -> Opened | None:
         """Open an entry once; note why it cannot be."""
@@ -121,10 +163,14 @@ class Candidates:
             changes = [*self._changes(found, ""), *self._changes(written, "wrote ")]
         except OSError as error:
             return Miss("file", detail=str(error))
+        except Unknowable as error:
+            return Miss("dependency", detail=str(error))
         except (KeyError, ValueError, TypeError) as error:
             return Miss("damaged", detail=f"trace: {error}", damaged=(entry.key,))
         if changes:
-            return Miss("file", tuple(changes), earlier=entry)
+            is_metric = all(one.label.startswith("metric ") for one in changes)
+            reason = "dependency" if is_metric else "file"
+            return Miss(reason, tuple(changes), earlier=entry)
         try:
             randomness.require_unseeded(entry.state, self.request.rng)
         except LookupError as error:
@@ -132,11 +178,23 @@ class Candidates:
         return None
 
     def _changes(self, rows: list[Observed], verb: str) -> Iterator[Change]:
-        for one in rows:
-            now = self.today.observe(one.kind, one.name)
+        is_same = True
+        for one in sorted(rows, key=lambda one: one.kind == "metric"):
+            try:
+                with nullcontext() if is_same else may_not_run():
+                    now = self.today.observe(one.kind, one.name)
+            except Unknowable:
+                if is_same:
+                    raise
+                return  # it has changed in any case
             if now.digest != one.digest:
+                is_same = False
                 label = f"{verb}{one.kind} {one.name}".strip()
                 yield Change(label, _said(one), _said(now))
+
+
+def _by_name(rows: list[list[Any]]) -> dict[tuple[str, str], str]:
+    return {(one.kind, one.name): one.digest for one in _rows(rows)}
 
 
 def _rows(rows: list[list[Any]]) -> list[Observed]:

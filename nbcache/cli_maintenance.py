@@ -84,12 +84,18 @@ def _add_exchange(commands: Any) -> None:
     take.set_defaults(command=_import)
 
     legacy = commands.add_parser(
-        "import-legacy", help="take the results of batchpy or numpy_caching"
+        "import-legacy", help="take the results of earlier caching packages"
     )
     legacy.add_argument(
-        "path", metavar="PATH", help="a file, _res, _cache, or the folder they are in"
+        "path",
+        metavar="PATH",
+        help="a file, a folder of files, or the one in which _res and _cache are",
     )
-    legacy.add_argument("--kind", choices=KINDS, help="only what this one wrote")
+    legacy.add_argument(
+        "--kind",
+        choices=KINDS,
+        help="only what this one wrote; metrics: simple_metrics_manager",
+    )
     legacy.add_argument(
         "--allow-pickle",
         action="store_true",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from nbcache import durations, info, sizes
 from nbcache.cache import Core
 from nbcache.states import CURRENT, by_key
-from nbcache.storage.entry import IMPORTED, Entry
+from nbcache.storage.entry import IMPORTED, METRIC, Entry
 from nbcache.storage.eviction import YOUNG_S, Limit, victims
 from nbcache.storage.index import Row
 from nbcache.storage.locks import exclusive
@@ -191,7 +191,7 @@ def _unwanted(
 
 def _old(core: Core, wanted: Wanted, known: list[Entry]) -> Iterator[Entry]:
     """Give the entries of superseded code beyond what is kept."""
-    kinds = ("cell",) if wanted.keep is None else ("cell", "function")
+    kinds = ("cell",) if wanted.keep is None else ("cell", "function", METRIC)
     keep = core.settings.keep if wanted.keep is None else wanted.keep
     if not keep:
         return

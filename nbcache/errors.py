@@ -7,14 +7,17 @@ attribute too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
     "BatchError",
     "CacheWarning",
     "DamagedEntry",
+    "MetricCycle",
     "NbcacheError",
     "NotCached",
+    "UndeclaredParameters",
     "UnhashableValue",
     "UnknownName",
     "UnknownParameter",
@@ -102,6 +105,38 @@ class UnknownName(NbcacheError, KeyError, ValueError):
     def __str__(self) -> str:
         # KeyError would show the repr of the text
         return str(self.args[0])
+
+
+class UndeclaredParameters(NbcacheError, ValueError):
+    """A metric was asked for with parameters that its list does not have.
+
+    Parameters
+    ----------
+    text : str
+        Which, and how to declare them.
+    name : str
+        Of the metric with these parameters.
+    """
+
+    def __init__(self, text: str, name: str = "") -> None:
+        self.name = name
+        super().__init__(text)
+
+
+class MetricCycle(NbcacheError, RecursionError):
+    """A metric asks for itself, directly or through others.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Each asks for the next one; the last is the first.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"the metric {self.names[0]} depends on itself: {' → '.join(self.names)}"
+        )
 
 
 class UnknownParameter(NbcacheError, TypeError):

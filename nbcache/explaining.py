@@ -24,6 +24,7 @@ from nbcache.storage.store import Store
 __all__ = [
     "Asked",
     "asked",
+    "changed",
     "changed_versions",
     "changes_between",
     "explained",
@@ -98,11 +99,15 @@ def explained(store: Store, request: Request) -> Miss:
         was_stored = any(one.get("stored") for one in asked_before) and not earlier
         deleted = "its entry was deleted"
         return Miss("evicted", detail=deleted) if was_stored else Miss("new")
-    whole = store.whole(entry)
-    changes = changes_between(whole, key)
+    return changed(store.whole(entry), key)
+
+
+def changed(entry: Entry, key: Key) -> Miss:
+    """Give the miss of a request to which an entry of another key is the nearest."""
+    changes = changes_between(entry, key)
     if not changes:
         return Miss("new")
-    return Miss(_reason(changes), changes, earlier=whole)
+    return Miss(_reason(changes), changes, earlier=entry)
 
 
 def _named(store: Store, name: str) -> list[Entry]:

@@ -279,20 +279,22 @@ class Maintained(ABC):
         *,
         dry_run: bool = False,
     ) -> LegacyImport:
-        """Take the results that batchpy or numpy_caching stored.
+        """Take the results that an earlier caching package stored.
 
         Runs of batchpy keep their ids.  Results of numpy_caching are named by their
-        function where the file tells it, else as the file.  What is there already
-        stays.  Eviction and `gc` leave these entries alone: no code here could compute
-        them again.
+        function where the file tells it, else as the file.  Those of
+        simple_metrics_manager keep their names, and the date stored beside them.  What
+        is there already stays.  Eviction and `gc` leave these entries alone: no code
+        here could compute them again.
 
         Parameters
         ----------
         path : path
             A file, the folder of the files (``_res``, ``_cache`` or any other), or
             the one in which these two are.
-        kind : "batchpy" or "numpy_caching", optional
-            Take only files of it.  None: each by what it is.
+        kind : "metrics", "batchpy" or "numpy_caching", optional
+            Take only files of it; "metrics" are those of simple_metrics_manager.
+            None: each by what it is.
         allow_pickle : bool
             Whether to unpickle, which can run code of the file.  Without it, what
             needs that is refused.

@@ -18,6 +18,7 @@ __all__ = [
     "require_unseeded",
     "restore",
     "seeded_digest",
+    "unchanged",
     "watching",
 ]
 
@@ -157,6 +158,16 @@ class RandomWatch:
             "its values stay as they are"
         )
 
+    def left(self) -> str:
+        """Give a digest of the states that runs after it draw from; '' if as before."""
+        unseeded = self._unseeded()
+        states = {
+            library: _digest_of(library, state)
+            for library, state in sorted(self.after.items())
+            if library not in unseeded
+        }
+        return hashing.digest(states) if states else ""
+
     def kept(self, mode: str = "keep") -> dict[str, Any]:
         """Give the states to store."""
         return {} if mode == "ignore" else self.after
@@ -241,6 +252,18 @@ def require_unseeded(state: Mapping[str, Any], mode: str = "keep") -> None:
     for library in state.get("drawn", ()):
         if library in _seeded:
             raise LookupError(f"the global generator of {library} is seeded now")
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Leave the global generators as they are before a ``with`` block."""
+    before = {library: _state(library) for library in _SEEDERS}
+    seeded = frozenset(_seeded)
+    try:
+        yield
+    finally:
+        restore(before, [])
+        _seeded.intersection_update(seeded)
 
 
 def restore(states: dict[str, Any], seeded: list[str], mode: str = "keep") -> None:

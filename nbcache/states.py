@@ -107,7 +107,7 @@ class _Judge:
     def _differs(self, row: list[object]) -> bool:
         try:
             one = Observed.from_json(row)
-            if one.kind in ("random", "folder"):
+            if one.kind in ("random", "folder") or one.kind.startswith("metric"):
                 return False  # of the process that asks, whatever it is
             if one.kind == "file" and one.stat is not None:
                 found = file_stat(one.name)

@@ -14,6 +14,7 @@ from nbcache import demo
 
 SETUP = "%load_ext nbcache\nfrom nbcache import cached"
 SQUARE = "%%cached square\nx = 7**2\nprint('squared')\nx"
+DEPENDENT = "%%cached dependent\nnumber = seed + 1"
 FUNCTION = "@cached\ndef double(value):\n    return 2 * value"
 CALLS = "[double(value) for value in range(3)]"
 
@@ -67,11 +68,22 @@ def test_demo_fails_where_a_cell_shows_something_else(notebook, capsys):
 def test_demo_fails_where_a_cached_cell_runs_again(notebook, capsys):
     """A miss in the second run is a failure, with the cache's reason."""
     changing = "import os\nseed = os.getpid()"
-    dependent = "%%cached dependent\nnumber = seed + 1"
-    assert demo.run(notebook=notebook(SETUP, SQUARE, changing, dependent)) == 1
+    assert demo.run(notebook=notebook(SETUP, SQUARE, changing, DEPENDENT)) == 1
     report = capsys.readouterr().out
     assert "'dependent' was not taken from the cache" in report
     assert "'square' was not" not in report
+
+
+def test_demo_lets_a_cell_compute_again_that_says_so(notebook, capsys):
+    """With the tag `recomputes` a miss is no failure, and its time does not count."""
+    path = notebook(SETUP, SQUARE, "import os\nseed = os.getpid()", DEPENDENT)
+    document = nbformat.read(str(path), as_version=4)
+    document.cells[-1].metadata.tags = ["recomputes"]
+    nbformat.write(document, str(path))
+    assert demo.run(notebook=path) == 0
+    report = capsys.readouterr().out
+    assert "ran again (%%cached)" in report
+    assert "PROBLEM" not in report
 
 
 def test_demo_fails_where_nothing_is_cached(notebook, capsys):

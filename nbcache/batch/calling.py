@@ -13,13 +13,13 @@ from nbcache.batch.failures import Failure, drop_failure, keep_failure
 from nbcache.batch.listed import Listed, keep_listed
 from nbcache.batch.result_run import ResultRun
 from nbcache.batch.run import Run
-from nbcache.batch.travelling import Travelling
 from nbcache.cache import Core, warn
 from nbcache.errors import BatchError, NbcacheError, UnstorableValue
 from nbcache.executors.attempt import attempt_here
 from nbcache.executors.drive import Drive
 from nbcache.executors.point import FAILED, RETURNED, Point, Report
 from nbcache.executors.pools import Pool, pool_of
+from nbcache.executors.travelling import Travelling
 from nbcache.storage import codec
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from nbcache.storage import codec
 
 __all__ = [
     "CALL_BYTES",
+    "as_text",
     "kept_arguments",
     "packed",
     "unpacked",
@@ -47,8 +49,13 @@ def packed(values: dict[str, Any]) -> Any:
     size = sum(member.nbytes for member in encoded.members.values())
     if size > CALL_BYTES:
         return None
-    members = {name: _text(array) for name, array in encoded.members.items()}
-    return {"tree": encoded.tree, "members": members}
+    return as_text(encoded.tree, encoded.members)
+
+
+def as_text(tree: Any, members: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Give encoded values as plain data, however large."""
+    texts = {name: _text(array) for name, array in members.items()}
+    return {"tree": tree, "members": texts}
 
 
 def _keywords(bound: inspect.BoundArguments) -> list[str]:
@@ -78,13 +85,17 @@ def unpacked_arguments(call: Any) -> tuple[list[Any], dict[str, Any]]:
     return values["args"], values["kwargs"]
 
 
-def unpacked(plain: Any, *, most_bytes: int | None = None) -> dict[str, Any]:
-    """Read back what `packed` gave.
+def unpacked(
+    plain: Any, *, most_bytes: int | None = None, **known: Any
+) -> dict[str, Any]:
+    """Read back what `packed` or `as_text` gave.
 
     Parameters
     ----------
     most_bytes : int, optional
         For what nobody may have signed: only data is read, and no more of it.
+    **known
+        As of `codec.decode`.
 
     Raises
     ------
@@ -98,4 +109,4 @@ def unpacked(plain: Any, *, most_bytes: int | None = None) -> dict[str, Any]:
         data = io.BytesIO(base64.b64decode(plain["members"][name]))
         return np.asarray(np.load(data, allow_pickle=False))
 
-    return codec.decode(plain["tree"], read, most_bytes=most_bytes)
+    return codec.decode(plain["tree"], read, most_bytes=most_bytes, **known)

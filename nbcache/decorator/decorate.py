@@ -11,7 +11,7 @@ from nbcache.decorator.function import CachedFunction
 from nbcache.decorator.options import Options, name_of
 from nbcache.decorator.wrapper import Wrapper
 
-__all__ = ["decorate"]
+__all__ = ["decorate", "is_coroutine_function", "require_function"]
 
 
 def decorate(function: Any, options: Options) -> Any:
@@ -30,16 +30,23 @@ def decorate(function: Any, options: Options) -> Any:
         return CachedClassMethod(decorate(function.__func__, options))
     if isinstance(function, Wrapper):
         function = function.__wrapped__
-    _check(function)
+    require_function(function)
     options.check(function)
-    if _is_coroutine_function(function):
+    if is_coroutine_function(function):
         from nbcache.decorator.asynchronous import AsyncCachedFunction
 
         return AsyncCachedFunction(function, options)
     return CachedFunction(function, options)
 
 
-def _check(function: Any) -> None:
+def require_function(function: Any) -> None:
+    """Refuse what is no function, or one whose result can be consumed only once.
+
+    Raises
+    ------
+    TypeError
+        It is.
+    """
     if isinstance(function, property | functools.cached_property):
         kind = type(function).__name__
         raise TypeError(f"put @{kind} above @cached: it must be the outer decorator")
@@ -64,7 +71,8 @@ def _codes(function: Any) -> list[Any]:
     return [inspect.unwrap(function), type(function).__call__]
 
 
-def _is_coroutine_function(function: Any) -> bool:
+def is_coroutine_function(function: Any) -> bool:
+    """Say whether what a callable gives is to be awaited."""
     # what stands outermost decides what a call gives
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         type(function).__call__

@@ -129,6 +129,7 @@ class Invocation:
         try:
             computed = self.task.end(value)
             self.outcome = self.core.keep(self.request, self.task, computed, miss)
+            self.found = Restored(computed.value)
             if computed.is_overtaken:
                 # one key, one value: who comes second takes what is stored
                 first = self.core.find(self.request, self.task)

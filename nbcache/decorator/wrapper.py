@@ -47,6 +47,9 @@ class Wrapper(Generic[P, R]):
         Checked already.
     """
 
+    _kind = "function"
+    _task: type[CallTask] = CallTask
+
     def __init__(self, function: Callable[P, Any], options: Options) -> None:
         # its own attributes are not copied: one named `key` would hide the method
         functools.update_wrapper(cast(Any, self), function, updated=())
@@ -134,8 +137,8 @@ class Wrapper(Generic[P, R]):
         found = bound_key(self._function, name, bound, options)
         request = Request(
             key=found.key,
-            name=name,
-            kind="function",
+            name=self._said(bound),
+            kind=self._kind,
             slug=found.slug,
             notebook=notebook_name(),
             refresh=refresh,
@@ -148,7 +151,7 @@ class Wrapper(Generic[P, R]):
             private=options.private,
             memory=options.memory,
         )
-        task = CallTask(
+        task = self._task(
             function=self._function,
             name=name,
             args=args,
@@ -160,6 +163,11 @@ class Wrapper(Generic[P, R]):
             compress=options.compress or core.settings.compress,
         )
         return request, task
+
+    def _said(self, bound: inspect.BoundArguments) -> str:
+        """Give the name under which the result of a call is stored."""
+        del bound
+        return self._own_name
 
     def _bound(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -43,6 +43,8 @@ class Point:
         Whether the result is stored.
     seconds : float or None
         What it took when it last ran.
+    sends : bool
+        Whether the result is to be sent back and stored where the call comes from.
     """
 
     callee: Callee
@@ -57,6 +59,7 @@ class Point:
     keep: bool = True
     refresh: bool = False
     seconds: float | None = None
+    sends: bool = False
 
 
 @dataclass(frozen=True, slots=True)

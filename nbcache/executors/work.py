@@ -70,6 +70,8 @@ def _computed(
     work: Work,
     wrappers: dict[tuple[int, int], Wrapper[..., Any]],
 ) -> Report:
+    if point.sends:
+        return _sent_back(number, point, work)
     canary = work.canaries.get(point.folder, "")
     place = _place(point.folder, point.settings, canary)
     called = id(point.callee), id(place)
@@ -81,6 +83,17 @@ def _computed(
         return attempt_here(number, point, wrapper, place.core)
     try:
         return attempt(number, point, wrapper, place.core, sees_store=place.sees_store)
+    except OtherKey as error:
+        return failed_report(number, _skew(point, error, work))
+
+
+def _sent_back(number: int, point: Point, work: Work) -> Report:
+    """Compute a point whose result no worker stores."""
+    wrapper = point.callee.cached
+    assert wrapper is not None
+    core = wrapper._options.core()
+    try:
+        return attempt(number, point, wrapper, core, sees_store=False)
     except OtherKey as error:
         return failed_report(number, _skew(point, error, work))
 

@@ -112,7 +112,7 @@ class _Inside:
         package = summary.package(kind)
         if package in summary.TABLES_AND_ARRAYS:
             return self._known(value, kind, package)
-        if depth >= _DEPTH:
+        if depth >= _DEPTH or getattr(kind, "__nbcache_opaque__", False):
             return None
         self._above.add(id(value))
         try:

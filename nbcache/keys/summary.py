@@ -202,6 +202,8 @@ _BY_PACKAGE: dict[str, Callable[[Any, type], str | None]] = {
 
 def _instance(value: Any, kind: type) -> str:
     """Describe an instance as its class called with its public attributes."""
+    if getattr(kind, "__nbcache_opaque__", False):
+        return repr(value)
     if hasattr(value, "_name_") and hasattr(value, "_value_"):
         return f"{kind.__qualname__}.{value._name_}"  # a member of an Enum
     if dataclasses.is_dataclass(kind):

@@ -33,8 +33,13 @@ class Batchpy:
     kind = "batchpy"
     folder = "_res"
 
-    def may_hold(self, name: str) -> bool:
+    def asked(self) -> Batchpy:
+        """Give the format as it is where it alone is looked for."""
+        return self
+
+    def may_hold(self, path: Path) -> bool:
         """Say by its name whether a file can be one with results."""
+        name = path.name
         return name.endswith((".npz", ".npy")) and not name.endswith("_ids.npy")
 
     def holds(self, path: Path) -> bool:

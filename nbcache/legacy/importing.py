@@ -41,7 +41,7 @@ def import_legacy(
     allow_pickle: bool = False,
     dry_run: bool = False,
 ) -> LegacyImport:
-    """Take the results of batchpy or numpy_caching into a store.
+    """Take the results of earlier packages into a store.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def import_legacy(
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind is {' or '.join(map(repr, KINDS))}, not {kind!r}")
-    wanted = [one for one in FORMATS if kind in (None, one.kind)]
+    formats = [one.asked() if one.kind == kind else one for one in FORMATS]
+    wanted = [one for one in formats if kind in (None, one.kind)]
     files = _files(Path(path), wanted)
     if not files:
-        names = " or ".join(one.kind for one in wanted)
-        raise NothingToImport(f"no file of {names} is in {path}")
-    work = _Import(core, wanted, allow_pickle, dry_run)
+        raise NothingToImport(f"no file of {_kinds(wanted)} is in {path}")
+    work = _Import(core, formats, wanted, allow_pickle, dry_run)
     for file in files:
         try:
             work.take(file)
@@ -85,32 +85,46 @@ def _files(path: Path, wanted: Sequence[Format]) -> list[Path]:
     """Give the files that may have results, in order."""
     if not stat.S_ISDIR(path.stat().st_mode):
         return [path]
-    folders = [inside for one in wanted if (inside := path / one.folder).is_dir()]
+    made = [one for one in wanted if one.folder and (path / one.folder).is_dir()]
+    homeless = [one for one in wanted if not one.folder] if made else wanted
+    places = [(path / one.folder, wanted) for one in made] + [(path, homeless)]
     return [
         file
-        for folder in folders or [path]
+        for folder, formats in places
+        if formats
         for file in sorted(folder.iterdir())
-        if any(one.may_hold(file.name) for one in wanted)
+        if any(one.may_hold(file) for one in formats)
     ]
+
+
+def _kinds(formats: Sequence[Format]) -> str:
+    *others, last = (one.kind for one in formats)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 @dataclass
 class _Import:
     core: Core
+    formats: Sequence[Format]
     wanted: Sequence[Format]
     allow_pickle: bool
     dry_run: bool
     refused: list[Problem] = field(default_factory=list)
     _taken: dict[str, Taken] = field(default_factory=dict)
-    _remarks: list[str] = field(default_factory=list)
+    _remarks: dict[str, list[Path]] = field(default_factory=dict)
     _unfinished: int = 0
 
     def report(self) -> LegacyImport:
         taken = tuple(self._taken.values())
-        remarks = (*self._remarks, *self._overfull(taken))
+        remarks = (*self._remarked(), *self._overfull(taken))
         return LegacyImport(
             taken, tuple(self.refused), remarks, self._unfinished, self.dry_run
         )
+
+    def _remarked(self) -> Iterator[str]:
+        for remark, (first, *others) in self._remarks.items():
+            more = f" and {len(others)} more" if others else ""
+            yield f"{first}{more}: {remark}"
 
     def _overfull(self, taken: Sequence[Taken]) -> Iterator[str]:
         """Say that there is no room left for what is computed."""
@@ -133,10 +147,9 @@ class _Import:
         Refused
             It has none, or may not be read.
         """
-        found = next((one for one in FORMATS if one.holds(file)), None)
+        found = next((one for one in self.formats if one.holds(file)), None)
         if found is None:
-            names = " or ".join(one.kind for one in self.wanted)
-            raise Refused(f"no result of {names}")
+            raise Refused(f"no result of {_kinds(self.wanted)}")
         if found not in self.wanted:
             return
         try:
@@ -156,9 +169,11 @@ class _Import:
     def _note(self, file: Path, given: Given) -> None:
         self._unfinished += given.unfinished
         if given.remark:
-            self._remarks.append(f"{file}: {given.remark}")
+            self._remarks.setdefault(given.remark, []).append(file)
 
     def _put(self, file: Path, kind: str, result: Result) -> None:
+        if not _is_text(f"{file.name}{result.name}{result.id}"):
+            raise Refused("its name is not UTF-8: rename it to import it")
         key = _key(kind, result)
         if key in self._taken:
             return
@@ -193,6 +208,7 @@ class _Import:
             told = "" if isinstance(error, NbcacheError) else "cannot be stored: "
             raise Refused(f"{told}{one_line(error)}") from error
         origin = {"format": kind, "file": file.name, "id": result.id}
+        created = result.created
         entry = Entry(
             key=key,
             kind=IMPORTED,
@@ -200,13 +216,22 @@ class _Import:
             variables=type_rows(values),
             pickled=list(encoded.pickled),
             seconds=result.seconds,
-            created=file.stat().st_mtime,
+            created=file.stat().st_mtime if created is None else created,
             # not those of today: with which it was computed is not known
             packages={},
             options={"compress": self.core.settings.compress},
             state={**result.state, IMPORTED: origin},
         )
         return entry, Content.of(encoded)
+
+
+def _is_text(name: str) -> bool:
+    """Say whether what lists entries could show a name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _key(kind: str, result: Result) -> str:

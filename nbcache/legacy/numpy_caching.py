@@ -25,9 +25,13 @@ class NumpyCaching:
     kind = "numpy_caching"
     folder = "_cache"
 
-    def may_hold(self, name: str) -> bool:
+    def asked(self) -> NumpyCaching:
+        """Give the format as it is where it alone is looked for."""
+        return self
+
+    def may_hold(self, path: Path) -> bool:
         """Say by its name whether a file can be one with results."""
-        return name.endswith(".npz")
+        return path.name.endswith(".npz")
 
     def holds(self, path: Path) -> bool:
         """Say by its form whether a file is one of this package."""

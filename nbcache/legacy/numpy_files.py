@@ -17,7 +17,10 @@ from blake3 import blake3
 
 from nbcache.legacy.result import Refused
 
-__all__ = ["ONLY", "Array", "Form", "NumpyFile", "numpy_file"]
+__all__ = [
+    *("ONLY", "Array", "Form", "NumpyFile"),
+    *("damage_refused", "irregular_refused", "numpy_file"),
+]
 
 ONLY = ""
 """Name of the array of an ``.npy`` file."""
@@ -194,6 +197,13 @@ def damage_refused() -> Iterator[None]:
         raise Refused(f"damaged or truncated: {_said(error)}") from error
 
 
+def irregular_refused(path: Path) -> None:
+    """Refuse what is no regular file: to open a pipe might never end."""
+    with damage_refused():
+        if not path.is_file():
+            raise Refused("not a regular file")
+
+
 @contextmanager
 def numpy_file(path: Path) -> Iterator[NumpyFile]:
     """Open a file of numpy's; nothing but headers is read.
@@ -203,8 +213,7 @@ def numpy_file(path: Path) -> Iterator[NumpyFile]:
     Refused
         It is none, or cannot be read.
     """
-    if not path.is_file():  # to open a pipe might never end
-        raise Refused("not a regular file")
+    irregular_refused(path)
     with ExitStack() as stack:
         with damage_refused():
             file = stack.enter_context(path.open("rb"))

@@ -34,6 +34,8 @@ class Result:
         s that computing it took; 0.0 if that is not known.
     state : dict
         What its entry keeps besides.
+    created : float, optional
+        When it was computed, in s since 1970.  None: when its file was last changed.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Result:
     content: str
     seconds: float = 0.0
     state: dict[str, Any] = field(default_factory=dict)
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,12 @@ class Format(Protocol):
 
     @property
     def folder(self) -> str:
-        """Name of the folder that it made."""
+        """Name of the folder that it made; '' if that was the user's to choose."""
 
-    def may_hold(self, name: str) -> bool:
+    def asked(self) -> Format:
+        """Give the format as it is where it alone is looked for."""
+
+    def may_hold(self, path: Path) -> bool:
         """Say by its name whether a file can be one with results."""
 
     def holds(self, path: Path) -> bool:

@@ -7,7 +7,8 @@ under ``__nbcache__/`` by number.  ``__nbcache__/manifest.npy`` holds JSON as ui
 ====================  ==========================================================
 ``schema``            number of the format (`npz.SCHEMA`)
 ``key``               32-64 hexadecimal digits; the entry's name in the store
-``kind``              ``cell``, ``function`` or ``imported`` (of another package)
+``kind``              ``cell``, ``function``, ``metric``, ``imported`` (of another
+                      package), ``failure`` (of a run), and what batches need
 ``name``, ``notebook``  the user's handle, and where it was used
 ``parts``             the key's parts: label, digest, summary and, if there are any,
                       details (`keys.details`); packed text is deflated, in base64
@@ -55,15 +56,21 @@ __all__ = [
     "IMPORTED",
     "INTERNAL",
     "LARGE",
+    "MANIFEST_MEMBERS",
+    "METRIC",
     "Entry",
     "read_manifest",
     "write_manifest",
 ]
 
-IMPORTED = "imported"
 FAILURE = "failure"
+"""The kind of what failed runs leave, which is never a hit."""
+IMPORTED = "imported"
 """The kind of entries that no code here computes; their ``state`` says under it where
 they came from: ``format``, ``file`` and ``id`` there."""
+METRIC = "metric"
+"""The kind of the values of metrics; their ``state`` says under it whose they are:
+``collection`` and ``base``."""
 
 INTERNAL = "__nbcache__/"
 _INLINE_BYTES = 8 * 1024
@@ -71,6 +78,8 @@ LARGE = (
     *("parts", "tree", "outputs", "source", "state", "call", "variables"),
     *("trace", "written"),
 )
+MANIFEST_MEMBERS = frozenset(f"{INTERNAL}{name}" for name in ("manifest", *LARGE))
+"""The members that hold no values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ _INNER = {
 }
 
 
+OPAQUE = "__nbcache_opaque__"
+"""True in classes of ours whose instances hold nothing that a result could refer to."""
+
+
 def attributes(owner: object) -> dict[str, object]:
     """Give what stands in an object's dictionary and slots, without running code."""
     cls = type(owner)
@@ -62,6 +66,8 @@ def attributes(owner: object) -> dict[str, object]:
 def parts(owner: Any) -> Iterator[tuple[Step, object]]:
     """Give the objects that an object holds, with the step that leads to each."""
     cls = type(owner)
+    if getattr(cls, OPAQUE, False):
+        return
     if cls in (list, deque) or isinstance(owner, tuple):
         if not PLAIN.issuperset(map(type, owner)):
             yield from _numbered("i", owner)

@@ -20,7 +20,7 @@ from nbcache.errors import DamagedEntry, UntrustedEntry
 from nbcache.storage import npz
 from nbcache.storage.acceptance import Acceptance
 from nbcache.storage.catalog import Catalog
-from nbcache.storage.entry import Entry, write_manifest
+from nbcache.storage.entry import MANIFEST_MEMBERS, Entry, write_manifest
 from nbcache.storage.filesystems import is_local
 from nbcache.storage.folder import made_real, require_real
 from nbcache.storage.leases import Leases
@@ -57,6 +57,14 @@ class Content:
     def of(cls, encoded: Encoded, outputs: Any = None) -> Content:
         """Give what the codec encoded, with outputs."""
         return cls(encoded.tree, dict(encoded.members), outputs)
+
+    @classmethod
+    def again(cls, opened: Opened) -> Content:
+        """Give the content of an open entry, to be stored again under another key."""
+        archive = opened.archive
+        values = (name for name in archive.names if name not in MANIFEST_MEMBERS)
+        members = {name: archive.read(name, "copy") for name in values}
+        return cls(opened.tree, members, opened.outputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the events mean stands in `touched`; which of them are the user's, in `attributi
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -17,24 +18,38 @@ from typing import Any
 from nbcache.storage.forking import ForkLock
 from nbcache.trace import attribution
 from nbcache.trace.named import Named
+from nbcache.trace.observed import Observed
 from nbcache.trace.touched import Settled, Trace
 
 __all__ = [
     "Settled",
     "Trace",
+    "apart",
+    "depend",
     "inherit",
     "is_recording",
     "recording",
+    "refuse",
     "unseen",
 ]
 
 _active: list[Trace] = []
+_numbers = itertools.count(1)
 
 
 class _Own(threading.local):
-    """How deep a thread is in work of the cache's own."""
+    """What a thread is at.
+
+    Attributes
+    ----------
+    work : int
+        How deep it is in work of the cache's own.
+    since : int
+        Number of the first recording that hears of it.
+    """
 
     work = 0
+    since = 0
 
 
 _own = _Own()
@@ -52,16 +67,22 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
         if attribution.is_own_affair(event, sys._getframe(1)):
             # files that worker processes open are heard by nobody
             if event in _STARTS:
-                for trace in tuple(_active):
+                for trace in _hearing():
                     trace.has_workers = True
             return
-        for trace in tuple(_active):
+        for trace in _hearing():
             try:
                 handle(trace, *arguments)
             except Exception as error:
                 trace.give_up(f"what it did to files cannot be followed: {error!r}")
     finally:
         _own.work = 0
+
+
+def _hearing() -> list[Trace]:
+    """Give the recordings that hear of what this thread does."""
+    since = _own.since
+    return [trace for trace in tuple(_active) if trace.number >= since]
 
 
 def _opened(trace: Trace, path: object, mode: object, flags: object) -> None:
@@ -218,7 +239,7 @@ def recording(named: Named | None = None) -> Iterator[Trace]:
     # what the user's code opens is the user's, also below the cache's own work
     outer, _own.work = _own.work, 1
     try:
-        trace = Trace()
+        trace = Trace(number=next(_numbers))
         if named is not None:
             trace.expect(named)
     finally:
@@ -231,6 +252,40 @@ def recording(named: Named | None = None) -> Iterator[Trace]:
         with _guard.lock:
             _active[:] = [one for one in _active if one is not trace]
         _own.work = outer
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Let recordings under way hear nothing that this thread does inside a block.
+
+    For what they depend on as a whole, by `depend`, and not by its parts.
+    """
+    outer, _own.since = _own.since, next(_numbers)
+    try:
+        yield
+    finally:
+        _own.since = outer
+
+
+def depend(one: Observed, seconds: float) -> None:
+    """Tell every recording that hears this thread what it depends on.
+
+    Parameters
+    ----------
+    one : Observed
+        As it was found.
+    seconds : float
+        s that making it took, which a run would have taken as well.
+    """
+    for trace in _hearing():
+        trace.note([one])
+        trace.seconds += seconds
+
+
+def refuse(why: str) -> None:
+    """Tell every recording that hears this thread that no hit could stand for it."""
+    for trace in _hearing():
+        trace.give_up(why)
 
 
 def is_recording() -> bool:
@@ -250,5 +305,5 @@ def inherit(
     seconds : float
         s that computing it took.
     """
-    for trace in tuple(_active):
+    for trace in _hearing():
         trace.inherit(found, written, seconds)

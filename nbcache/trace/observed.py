@@ -12,7 +12,9 @@ import glob
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from typing import Any
 import xxhash
 
 from nbcache import randomness
+from nbcache.errors import NbcacheError
 from nbcache.keys import hashing
 from nbcache.keys.files import ABSENT, streamed_digest
 
@@ -30,9 +33,13 @@ __all__ = [
     "Observed",
     "Stat",
     "Today",
+    "Unknowable",
     "entry_key",
     "file_digest",
     "file_stat",
+    "may_not_run",
+    "may_run",
+    "metric_digests",
 ]
 
 FOLDER = "folder"
@@ -50,10 +57,10 @@ class Observed:
     Parameters
     ----------
     kind : str
-        ``file``, ``listing``, ``matches``, ``tree``, ``exists``, ``stat``, ``random``
-        or ``folder``.
+        ``file``, ``listing``, ``matches``, ``tree``, ``exists``, ``stat``, ``random``,
+        ``folder``, ``metric`` or ``metric parameters``.
     name : str
-        A path as the code gave it, a library.
+        A path as the code gave it, a library, a metric.
     digest : str
         32 hexadecimal digits, or ``absent`` or ``folder``.
     stat : Stat, optional
@@ -129,6 +136,40 @@ _known: dict[str, tuple[Stat, str]] = {}
 _MOST_KNOWN = 100_000
 
 
+class Unknowable(NbcacheError, RuntimeError):
+    """What something is now cannot be told, so that nothing that depends on it can."""
+
+
+metric_digests: list[Callable[[str, str, bool], str]] = []
+"""Who gives the digest of a kind of observation by a metric's name, once there are any;
+told whether it may be computed for that."""
+
+_may_run: ContextVar[bool] = ContextVar("nbcache_may_run", default=False)
+
+
+@contextmanager
+def may_run() -> Iterator[None]:
+    """Allow look-ups inside a block to compute the metrics that they compare.
+
+    For what is wanted now; who only asks whether it is stored makes nothing run.
+    """
+    token = _may_run.set(True)
+    try:
+        yield
+    finally:
+        _may_run.reset(token)
+
+
+@contextmanager
+def may_not_run() -> Iterator[None]:
+    """Allow look-ups inside a block to use what is stored only."""
+    token = _may_run.set(False)
+    try:
+        yield
+    finally:
+        _may_run.reset(token)
+
+
 class Today:
     """Digests as they are now; each is taken once.
 
@@ -149,6 +190,8 @@ class Today:
         ------
         OSError
             Something is there, but cannot be read.
+        Unknowable
+            A metric is not defined here, or fails, or would have to be computed.
         """
         found = self._found.get((kind, name))
         if found is None:
@@ -162,6 +205,8 @@ class Today:
             return Observed(kind, name, randomness.seeded_digest(name))
         if kind == "folder":
             return Observed(kind, name, _texts([os.getcwd()]))
+        if kind.startswith("metric"):
+            return Observed(kind, name, _metric(kind, name))
         return Observed(kind, name, _DIGESTS[kind](self._path(name)))
 
     def _path(self, name: str) -> str:
@@ -216,6 +261,12 @@ def _special(path: str) -> str:
     if os.path.isdir(path):
         return FOLDER
     raise OSError(f"{path} is no plain file: its content cannot be compared")
+
+
+def _metric(kind: str, name: str) -> str:
+    if not metric_digests:
+        raise Unknowable(f"the metric {name} is not defined here")
+    return metric_digests[0](kind, name, _may_run.get())
 
 
 def _texts(names: Iterable[str]) -> str:

@@ -83,6 +83,8 @@ class Trace:
     ----------
     folder : str
         The working directory when it began.
+    number : int
+        Of all recordings of a process, in the order in which they began.
 
     Attributes
     ----------
@@ -95,6 +97,7 @@ class Trace:
     """
 
     folder: str = field(default_factory=lambda: _working_folder())
+    number: int = 0
     outside: set[str] = field(default_factory=set)
     seconds: float = 0.0
     has_workers: bool = False
@@ -208,7 +211,10 @@ class Trace:
     def note(self, found: Iterable[Observed]) -> None:
         """Note things as they were before the run."""
         for one in found:
-            self._others.setdefault((one.kind, one.name), one)
+            at = one.kind, one.name
+            if one.kind == "metric" and one.digest == ABSENT:
+                self._others[at] = one  # whatever it gave before, later it failed
+            self._others.setdefault(at, one)
 
     def inherit(
         self, found: Iterable[list[Any]], written: Iterable[list[Any]], seconds: float

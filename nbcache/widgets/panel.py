@@ -21,9 +21,10 @@ from nbcache.cell.capture import muted
 from nbcache.cell.recompute import recompute_cell
 from nbcache.decorator.recompute import recompute_call
 from nbcache.errors import NotCached
+from nbcache.metrics.again import recompute_metric
 from nbcache.outcome import Outcome
 from nbcache.selection import pinned_text
-from nbcache.storage.entry import Entry
+from nbcache.storage.entry import METRIC, Entry
 from nbcache.widgets.fallback import as_html, as_text
 from nbcache.widgets.table import Table, last_page, view_of
 from nbcache.wording import one_line
@@ -339,10 +340,11 @@ def _recomputed(core: Core, key: str, entry: Entry | None) -> Outcome:
         if shell is None:
             raise NotCached("a cell can be run only where its notebook is open")
         return recompute_cell(shell, core, entry)
+    again = recompute_metric if entry.kind == METRIC else recompute_call
     if shell is None:
-        return recompute_call(core, entry)
+        return again(core, entry)
     with muted(shell):
-        return recompute_call(core, entry)
+        return again(core, entry)
 
 
 def _moved(outcome: Outcome) -> str:

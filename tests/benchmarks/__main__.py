@@ -16,12 +16,13 @@ from . import storing  # isort: skip
 from . import shells  # isort: skip
 from . import loads  # isort: skip
 from . import batches  # isort: skip
+from . import metrics  # isort: skip
 from . import entries  # isort: skip
 from .report import as_markdown, as_text, counts, load_text
 from .rows import Row, Setup, benchmarks
 from .subjects import missing_peers
 
-_MODULES = keying, hits, storing, shells, loads, batches, entries
+_MODULES = keying, hits, storing, shells, loads, batches, metrics, entries
 
 
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:

@@ -15,7 +15,12 @@ LONG = ["store", "arrays", "listing", "frame", "batch-memory"]
 
 @pytest.mark.parametrize(
     "name",
-    ["keys", "batch", *(pytest.param(one, marks=pytest.mark.slow) for one in LONG)],
+    [
+        "keys",
+        "batch",
+        "metrics",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in LONG),
+    ],
 )
 def test_a_benchmark_runs(name, tmp_path, monkeypatch, capsys):
     """With tiny sizes; its rows are printed and written."""

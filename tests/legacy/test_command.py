@@ -114,7 +114,8 @@ def test_wrong_use_is_told_by_the_code(old):
     (old / "empty").mkdir()
     ran = nbcache(old, "import-legacy", "empty")
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == ("nbcache: no file of batchpy or numpy_caching is in empty\n")
+    names = "metrics, batchpy or numpy_caching"
+    assert ran.stderr == f"nbcache: no file of {names} is in empty\n"
     assert nbcache(old, "import-legacy", "nowhere").returncode == 1
     quiet = nbcache(
         old, "--quiet", "import-legacy", ".", "--allow-pickle", "--kind", "batchpy"

@@ -224,7 +224,7 @@ def test_a_kind_leaves_the_others_aside(cache, old):
 
 def test_nothing_to_import_is_said(cache, old):
     """An empty folder, and one that is not there."""
-    with pytest.raises(NothingToImport, match="no file of batchpy or numpy_caching"):
+    with pytest.raises(NothingToImport, match="no file of metrics, batchpy or"):
         cache.import_legacy(old)
     with pytest.raises(FileNotFoundError):
         cache.import_legacy(old / "nowhere")
@@ -398,9 +398,9 @@ def test_bad_files_are_a_line_each_and_the_others_go_in(cache, old):
         "text.npy": "no file that numpy wrote, or a damaged one",
         "folder.npz": "not a regular file",
         "pipe.npy": "not a regular file",
-        "mine.npy": "no result of batchpy or numpy_caching",
+        "mine.npy": "no result of metrics, batchpy or numpy_caching",
         "other.npy": "not a run of batchpy",
-        "named.npz": "no result of batchpy or numpy_caching",
+        "named.npz": "no result of metrics, batchpy or numpy_caching",
         "uneven.npz": "not a batch of batchpy, or damaged",
         "uneven2.npz": "damaged or truncated",
     }

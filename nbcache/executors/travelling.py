@@ -57,7 +57,9 @@ class Travelling:
     def __init__(self, points: list[Point], cores: list[Core], is_apart: bool) -> None:
         self._original = points
         self._cores = {
-            point.folder: core for point, core in zip(points, cores, strict=True)
+            point.folder: core
+            for point, core in zip(points, cores, strict=True)
+            if not point.sends
         }
         self._is_apart = is_apart
         self._made: list[tuple[Core, str]] = []
@@ -118,7 +120,7 @@ class Travelling:
 
     def _light(self, point: Point) -> Point:
         values = [*point.args, *point.kwargs.values()]
-        if not point.keep or not any(map(_is_large, values)):
+        if not point.keep or point.sends or not any(map(_is_large, values)):
             return point
         met = [id(value) for value in values]
         args = tuple(self._referred(one, point, met) for one in point.args)
