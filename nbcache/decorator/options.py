@@ -97,6 +97,14 @@ class Options:
         names = signature_of(function).parameters
         return [name for name in names if name.startswith("_") or name in self.ignore]
 
+    def noted(self, text: str | None, function: Callable[..., Any]) -> str | None:
+        """Give a docstring that names the parameters that do not belong to the key."""
+        left_out = self.left_out(function)
+        if not left_out:
+            return text
+        note = f"Not part of the cache's key: {', '.join(left_out)}."
+        return f"{inspect.cleandoc(text)}\n\n{note}" if text else note
+
 
 def _one_of(option: str, value: Any, choices: tuple[Any, ...]) -> None:
     if value not in choices:

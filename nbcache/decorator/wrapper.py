@@ -58,7 +58,7 @@ class Wrapper(Generic[P, R]):
         self._signature = signature_of(function)
         self._own_name = options.name or name_of(function)
         self._shortcut = Shortcut(function, self._own_name, options)
-        self.__doc__ = _with_note(self.__doc__, options.left_out(function))
+        self.__doc__ = options.noted(self.__doc__, function)
         functions[self._own_name] = self
 
     def __getattr__(self, name: str) -> Any:
@@ -394,13 +394,6 @@ class Wrapper(Generic[P, R]):
     def _not_stored(self, core: Core) -> UnstorableValue:
         why = "it was not stored" if core.settings.read_only else "the warning says why"
         return UnstorableValue(f"the result of {self._own_name}", "CachedRef", why)
-
-
-def _with_note(text: str | None, left_out: list[str]) -> str | None:
-    if not left_out:
-        return text
-    note = f"Not part of the cache's key: {', '.join(left_out)}."
-    return f"{inspect.cleandoc(text)}\n\n{note}" if text else note
 
 
 def _either(option: float | None, setting: float | None) -> float | None:
