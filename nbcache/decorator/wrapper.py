@@ -164,9 +164,8 @@ class Wrapper(Generic[P, R]):
         )
         return request, task
 
-    def _said(self, bound: inspect.BoundArguments) -> str:
+    def _said(self, _: inspect.BoundArguments, /) -> str:
         """Give the name under which the result of a call is stored."""
-        del bound
         return self._own_name
 
     def _bound(

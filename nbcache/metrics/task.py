@@ -127,7 +127,7 @@ class MetricFunction(Wrapper[..., Any]):
     _task = MetricTask
     _options: MetricOptions
 
-    def _said(self, bound: inspect.BoundArguments) -> str:
+    def _said(self, bound: inspect.BoundArguments, /) -> str:
         return self._options.spell(bound)
 
     def _request(
