@@ -242,8 +242,19 @@ def _made(node: ast.Call) -> Any:
         made = kind
     if made is None or any(one.arg is None for one in node.keywords):
         raise Unreadable(ast.unparse(node))
+    args = tuple(map(_value, node.args))
     named = {str(one.arg): _value(one.value) for one in node.keywords}
+    if _is_number(kind) and not _fits(kind, args):
+        raise Unreadable(ast.unparse(node))
     try:
-        return made(*map(_value, node.args), **named)
+        return made(*args, **named)
     except (ValueError, TypeError, ArithmeticError) as error:
         raise Unreadable(ast.unparse(node)) from error
+
+
+def _fits(kind: Any, args: tuple[Any, ...]) -> bool:
+    """Say whether an integer of numpy's can be a number: older ones wrap around."""
+    if not issubclass(kind, np.integer) or not all(type(one) is int for one in args):
+        return True
+    limits = np.iinfo(kind)
+    return all(limits.min <= one <= limits.max for one in args)
