@@ -10,7 +10,7 @@ from differential.programs import Program, programs
 from hypothesis import HealthCheck, Phase, assume, given, settings
 
 # as many as a normal run has time for
-NORMAL = 100
+NORMAL = 60
 # how many others the long run takes, and whether a normal failure is made smaller
 MANY = int(os.environ.get("NBCACHE_TEST_PROGRAMS", "5000"))
 SHRINK = "NBCACHE_TEST_SHRINK" in os.environ
