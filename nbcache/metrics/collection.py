@@ -279,8 +279,9 @@ class Collection:
     # --- for those who depend on a metric
 
     def _has(self, said: str) -> bool:
+        # not `_found`: who looks up does not depend on it
         try:
-            self._found(said)
+            self._kept.found(said)
         except UnknownName:
             return False
         return True

@@ -426,3 +426,26 @@ def test_an_object_that_nobody_needs_any_more_does_not_count(tmp_path):
     uses()
     assert uses() == 2
     assert nbcache.last().hit
+
+
+def test_a_collection_without_the_metric_is_no_dependency(tmp_path):
+    """A look-up asks all of the title for it; whoever looks up depends on none."""
+    store = nbcache.Cache(tmp_path / "one")
+    m, without = Metrics(store, name="same"), Metrics(store, name="same")
+
+    @m.collect
+    def a():
+        return np.array([1])
+
+    @store.cached
+    def inner():
+        return int(m.a(verbose=False)[0])
+
+    @store.cached
+    def outer():
+        return inner() + 1
+
+    assert inner() == 1
+    assert outer() == outer() == 2
+    assert nbcache.last().hit
+    assert without.parameterized_metrics == []
