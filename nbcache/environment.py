@@ -7,9 +7,10 @@ it is, where Python keeps it as all versions so far do.
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from typing import Any
 
-__all__ = ["stored", "watched"]
+__all__ = ["is_read_along", "stored", "watched"]
 
 
 def stored(name: str) -> Any:
@@ -37,3 +38,17 @@ def watched() -> tuple[Any, Any]:
     if stored is None:
         return os.environ.get("NBCACHE_DIR"), os.environ.get("NBCACHE_ENABLED")
     return stored.get(_DIR), stored.get(_ENABLED)
+
+
+def is_read_along(namespace: Container[str]) -> bool:
+    """Say whether a person reads a notebook: tools compare outputs, and CI reads none.
+
+    Parameters
+    ----------
+    namespace : container of str
+        The names of the notebook.
+    """
+    if os.environ.get("CI"):
+        return False
+    # set by Jupyter's front ends; by VS Code
+    return bool(os.environ.get("JPY_SESSION_NAME")) or "__vsc_ipynb_file__" in namespace

@@ -25,6 +25,7 @@ from nbcache.cell.names import default_name
 from nbcache.cell.read import read_newest
 from nbcache.cell.statement import VALUE, Statement, lines_above
 from nbcache.cell.versions import delete_old_versions
+from nbcache.environment import is_read_along
 from nbcache.errors import NbcacheError
 from nbcache.magic.arguments import (
     Asked,
@@ -209,12 +210,11 @@ async def _fetch_async(plan: Plan) -> None:
 
 
 def _is_watched(shell: Any) -> bool:
-    """Say whether a person reads along: tools compare outputs, and CI reads none."""
-    if os.environ.get("CI"):
-        return False
-    if os.environ.get("JPY_SESSION_NAME") or "__vsc_ipynb_file__" in shell.user_ns:
-        return True
-    return not hasattr(shell, "kernel") and sys.stdin is not None and sys.stdin.isatty()
+    """Say whether a person reads along, in a notebook or at a terminal."""
+    if os.environ.get("CI") or hasattr(shell, "kernel"):
+        return is_read_along(shell.user_ns)
+    is_terminal = sys.stdin is not None and sys.stdin.isatty()
+    return is_terminal or is_read_along(shell.user_ns)
 
 
 def _print(verbosity: str, text: str) -> None:

@@ -80,13 +80,7 @@ class Metrics(Collection):
     def _get(
         self, metric: Metric, given: Given, *, use_stored: bool, verbose: bool
     ) -> Any:
-        try:
-            said = metric._said(given)
-        except TypeError:
-            live.untold(self.title, metric.base_name)
-            raise
-        metric._require_declared(said)
-        self._remember(metric, given, said)
+        said = self._called(metric, given)
         with quietly(not verbose):
             held = self._held.pop(said, None)
             if held is not None and use_stored and (kept := held.keep()):
@@ -95,6 +89,23 @@ class Metrics(Collection):
                 metric, said, lambda: fetch(metric, given, said, not use_stored)
             )
         return answer.value
+
+    def _called(self, metric: Metric, given: Given) -> str:
+        """Give the name of a call that may be made, and remember the call.
+
+        Raises
+        ------
+        UndeclaredParameters, TypeError
+            It may not.
+        """
+        try:
+            said = metric._said(given)
+        except TypeError:
+            live.untold(self.title, metric.base_name)
+            raise
+        metric._require_declared(said)
+        self._remember(metric, given, said)
+        return said
 
     def compute(self, name: str, *, force: bool = False, verbose: bool = True) -> Any:
         """Give a value that is kept in memory; nothing is stored.
@@ -114,8 +125,7 @@ class Metrics(Collection):
             As of `get`.
         """
         metric, given = self._found(name)
-        said = metric._said(given)
-        metric._require_declared(said)
+        said = self._called(metric, given)
         if not force and said in self._seen:
             return self._get(metric, given, use_stored=True, verbose=verbose)
         held = self._held.get(said)

@@ -32,6 +32,7 @@ from nbcache.outcome import Computed, Hit, Miss, Outcome, Request, Task, hit_out
 from nbcache.storage import codec
 from nbcache.storage.companions import as_loaded, changed_since, shelf
 from nbcache.storage.entry import METRIC, Entry
+from nbcache.storage.files_writing import LOCKS
 from nbcache.storage.flight import Flight
 from nbcache.storage.store import Content
 from nbcache.wording import one_line
@@ -268,7 +269,7 @@ class ShelfCore(Core):
         folder = self.shelf.folder
         if not request.write or folder == Path():
             return Flight(None)
-        locks = folder / ".locks"
+        locks = folder / LOCKS
         try:
             locks.mkdir(parents=True, exist_ok=True)
         except OSError:

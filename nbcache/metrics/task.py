@@ -32,7 +32,7 @@ __all__ = [
 _LEFT = "left"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricOptions(Options):
     """The options of a metric.
 
@@ -44,8 +44,8 @@ class MetricOptions(Options):
         What its entries say of where they come from.
     """
 
-    spell: Callable[[inspect.BoundArguments], str] = str
-    origin: Mapping[str, str] = None  # type: ignore[assignment]
+    spell: Callable[[inspect.BoundArguments], str]
+    origin: Mapping[str, str]
 
     def counted(self, bound: inspect.BoundArguments) -> list[str]:
         """Give the names of the parameters that belong to the name of a call."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from nbcache import config
+from nbcache.environment import is_read_along
 
 __all__ = ["quietly", "tell"]
 
@@ -53,9 +53,5 @@ def _is_compared() -> bool:
     module = sys.modules.get("ipykernel.kernelapp")
     if module is None or not module.IPKernelApp.initialized():
         return False
-    if os.environ.get("CI"):
-        return True
     namespace = getattr(module.IPKernelApp.instance(), "user_ns", None) or {}
-    return not os.environ.get("JPY_SESSION_NAME") and (
-        "__vsc_ipynb_file__" not in namespace
-    )
+    return not is_read_along(namespace)

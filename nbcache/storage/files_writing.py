@@ -17,6 +17,7 @@ from nbcache.storage.plain_files import MAKE_FLAGS
 from nbcache.storage.publishing import flush_to_disk
 
 __all__ = [
+    "LOCKS",
     "locked",
     "move",
     "naming",
@@ -28,7 +29,7 @@ __all__ = [
     "written_beside",
 ]
 
-_LOCKS = ".locks"
+LOCKS = ".locks"
 # a lock is held for some renames; who holds it longer was stopped
 _WAIT_S = 10.0
 _HOUR_S = 3600.0
@@ -105,7 +106,7 @@ def locked(folder: Path, stems: Iterable[str]) -> Iterator[None]:
     -----
     Where there are no locks, metadata may be lost, and then count as none.
     """
-    locks = folder / _LOCKS
+    locks = folder / LOCKS
     with suppress(OSError):
         locks.mkdir(exist_ok=True)
     with ExitStack() as stack:
